@@ -1,0 +1,1 @@
+"""A made-up chain whose truth is known, and how well the platform finds it."""

@@ -1,0 +1,1 @@
+"""What runs the relational transforms over a batch, behind one seam."""

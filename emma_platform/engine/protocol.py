@@ -1,0 +1,36 @@
+"""The seam of the engine: what runs the relational transforms over a batch.
+
+Belongs here: the Protocol every engine fulfils. Does not belong here: the transforms (`transforms/*.sql`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from emma_platform.store.protocol import Files
+
+
+class Engine(Protocol):
+    """Runs SQL over Parquet files and Arrow frames."""
+
+    def run(
+        self, sql: str, tables: Mapping[str, Files | pa.Table], parameters: Mapping[str, Any] | None = None
+    ) -> pa.Table:
+        """The result of one SELECT in the portable subset of DuckDB SQL.
+
+        Args:
+            sql: names its inputs by the keys of `tables` and its parameters as `$name`.
+            tables: each a set of Parquet files (an empty set is an empty table of that schema) or an Arrow frame.
+            parameters: strings, numbers, dates or lists of strings.
+        """
+        ...
+
+    def digest(self, rows: pa.Table, by: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """A content hash for each group: the columns `by`, `rows` (count) and `content` (text).
+
+        Equal for equal multisets of rows whatever their order; different, but for a chance of 2^-64, for different ones.
+        """
+        ...

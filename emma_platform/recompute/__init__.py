@@ -1,0 +1,1 @@
+"""What changed, what that affects, and the batch that computes it, safe against crashes."""

@@ -1,0 +1,1 @@
+"""The read side: publications, the only queries readers see, exports."""

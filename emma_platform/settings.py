@@ -1,0 +1,77 @@
+"""The one reader of the environment: every setting, typed, with its default.
+
+Belongs here: what an operator may choose. Does not belong here: what a file's sender chooses (`sources.yaml`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The platform's settings; each is read from the environment as EMMA_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="EMMA_", frozen=True)
+
+    home: Path = Field(Path(".emma"), description="Where everything lasting is kept.")
+    ledger_url: str | None = Field(None, description="The ledger's database; unset, a SQLite file in home.")
+    first_day: date = Field(date(2000, 1, 1), description="The first day of the platform; earlier rows are set aside.")
+    quiet_seconds: float = Field(2.0, ge=0, description="A file is taken when it has not changed for this long.")
+    max_attempts: int = Field(
+        3, ge=1, description="How often a file that fails is tried before it waits for a new content."
+    )
+    batch_megabytes: int = Field(
+        128, ge=1, description="Input read into memory at once; bounds the memory of a rebuild."
+    )
+    max_line_megabytes: int = Field(16, ge=1, description="The longest line a text file may hold.")
+    non_product_codes: str = Field("", description="More codes that stand for no product, separated by commas.")
+    threads: int = Field(0, ge=0, description="Threads of the engine; 0 takes every core.")
+    memory_limit: str = Field("1.5GB", description="Memory of the engine; it spills to disk beyond.")
+    forecast_history_days: int = Field(730, ge=28, description="Days of history that a forecast looks at.")
+    minimum_margin_pct: float = Field(
+        5.0, description="Lowest margin a recommended price may leave, in percent of the price."
+    )
+    largest_step_pct: float = Field(10.0, gt=0, description="Largest change of a price at once, in percent.")
+    price_endings: str = Field(
+        "0.09,0.19,0.29,0.39,0.49,0.59,0.69,0.79,0.89,0.99", description="What a price may end in."
+    )
+    kept_publications: int = Field(7, ge=1, description="Publications that stay readable.")
+
+    @property
+    def landing(self) -> Path:
+        """Where files are dropped."""
+        return self.home / "landing"
+
+    @property
+    def archive(self) -> Path:
+        """Where every file that was taken is kept, under its hash."""
+        return self.home / "archive"
+
+    @property
+    def lake(self) -> Path:
+        """Where the tables are kept."""
+        return self.home / "lake"
+
+    @property
+    def published(self) -> Path:
+        """Where publications are kept."""
+        return self.home / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster keeps its state."""
+        return self.home / "dagster"
+
+    @property
+    def sources_file(self) -> Path:
+        """The description of the files."""
+        return self.home / "sources.yaml"
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's database URL."""
+        return self.ledger_url or f"sqlite:///{(self.home / 'ledger.db').absolute()}"

@@ -1,0 +1,1 @@
+"""Where tables are kept with their versions, behind one seam."""

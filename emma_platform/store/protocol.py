@@ -1,0 +1,92 @@
+"""The seam of the storage: tables with versions, replaced piece by piece, each change whole or not at all.
+
+Belongs here: the Protocol every store fulfils and the words it speaks. Does not belong here: any one storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Replace everything in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Replace all rows of these stores."""
+
+    stores: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Replace the rows of these days, store by store; the store None stands for the rows without a store-day."""
+
+    days: Mapping[str | None, frozenset[date]]
+
+
+Replace = Whole | Stores | Days
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Parquet files that hold a version of a table or a part of it, and perhaps rows beyond the part asked for."""
+
+    table: str
+    paths: tuple[str, ...]
+
+
+class StoreError(Exception):
+    """The storage cannot do what was asked; the message names the table and the remedy."""
+
+
+class TableStore(Protocol):
+    """Where tables are kept. One process writes at a time; any number read, and never meet half a change."""
+
+    def commit(self, table: str, rows: pa.Table, replace: Replace, metadata: Mapping[str, str]) -> int:
+        """Put rows in the place of what `replace` names, in one commit, and return the new version.
+
+        Rows have the columns of the table in any order. An empty frame empties what is replaced.
+
+        Raises:
+            StoreError: a column is missing or of another type, or a row lies outside of what is replaced.
+        """
+        ...
+
+    def version(self, table: str) -> int | None:
+        """The newest version, or None when nothing was ever committed."""
+        ...
+
+    def files(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        stores: Collection[str | None] | None = None,
+        months: Collection[str] | None = None,
+    ) -> Files:
+        """The files of a version (the newest by default), pruned to those that may hold the given stores and months."""
+        ...
+
+    def read(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        stores: Collection[str | None] | None = None,
+        months: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
+    ) -> pa.Table:
+        """The rows of a version, exactly those of the given stores and months, with the schema of `model.tables`."""
+        ...
+
+    def maintain(self, keep: Mapping[str, Collection[int]]) -> dict[str, int]:
+        """Compact, checkpoint, and delete what no kept version needs; returns the files deleted per table."""
+        ...
