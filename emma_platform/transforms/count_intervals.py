@@ -1,0 +1,131 @@
+"""Intervals of daily counts: how far sales scatter around their mean, and the quantiles of that scatter.
+
+Belongs here: variance to mean ratios shrunk by demand level, negative binomial quantiles, the calibration of a store.
+Does not belong here: the mean (`forecast`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emma_platform.transforms.demand import Floats
+
+LEVELS: Floats = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
+"""The quantiles of a forecast: p025, p10, p50, p90, p975."""
+
+SCALES: Floats = np.array([0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.4, 1.6])
+"""The factors on the standard deviation that calibration chooses from."""
+
+_MEAN_GRID = 0.02
+_RATIO_GRID = 0.04
+_LEAST_RATIO = 1.001
+_RECURSION_MEAN = 100.0
+_COMPACT_EVERY = 4
+_SMALLEST_MEAN = 1e-6
+_BINS = 12
+_PRIOR_DAYS = 60.0
+
+
+def negative_binomial_quantiles(mean: Floats, variance: Floats, levels: Floats = LEVELS) -> Floats:
+    """Quantiles of negative binomial counts: levels x the shape of `mean`, whole numbers, never below 0.
+
+    A variance up to the mean counts as 1.001 means, next to Poisson. Means are rounded to a geometric grid of 2 % and
+    ratios of variance to mean to one of 4 %, so that equal pairs are computed once.
+
+    Args:
+        mean: expected counts; the quantiles of 0 are 0.
+        variance: their variances.
+        levels: probabilities, ascending.
+    """
+    positive = mean > _SMALLEST_MEAN
+    centre = np.where(positive, mean, 1.0)
+    ratio = np.maximum(variance / centre, _LEAST_RATIO)
+    mean_step = np.rint(np.log(centre) / _MEAN_GRID).astype(np.int64)
+    ratio_step = np.rint(np.log(ratio) / _RATIO_GRID).astype(np.int64)
+    width = int(ratio_step.max(initial=0)) + 1
+    lowest = int(mean_step.min(initial=0))
+    pairs = (mean_step - lowest) * width + ratio_step
+    steps, inverse = np.unique(pairs, return_inverse=True)
+    means = np.exp((steps // width + lowest) * _MEAN_GRID)
+    ratios = np.maximum(np.exp(steps % width * _RATIO_GRID), _LEAST_RATIO)
+    quantiles = exact_quantiles(means, ratios, levels)
+    return np.where(positive, quantiles[:, inverse.reshape(mean.shape)], 0.0)
+
+
+def exact_quantiles(mean: Floats, ratio: Floats, levels: Floats = LEVELS) -> Floats:
+    """The smallest k with P(Y <= k) >= level for each level and pair: levels x pairs.
+
+    Up to a mean of 100 by summing the probabilities, beyond by the inverse of the incomplete beta function. One quantile
+    of the inverse costs 1.9 us, the sum for five levels together 0.4 us at a mean of 1.
+
+    Args:
+        mean: expected counts, above 0.
+        ratio: ratio of variance to mean, above 1.
+        levels: probabilities, ascending.
+    """
+    from scipy import special
+
+    quantiles = np.zeros((len(levels), len(mean)))
+    large = mean > _RECURSION_MEAN
+    if large.any():
+        size, chance = mean[large] / (ratio[large] - 1.0), 1.0 / ratio[large]
+        found = np.maximum(np.ceil(special.nbdtrik(levels[:, None], size, chance) - 1e-6), 0.0)
+        short = special.betainc(size, found + 1.0, chance) < levels[:, None]
+        quantiles[:, large] = found + short
+    active = np.flatnonzero(~large)
+    size, chance = mean[active] / (ratio[active] - 1.0), 1.0 / ratio[active]
+    probability = np.exp(size * np.log(chance))
+    total = probability.copy()
+    count = 0
+    while len(active):
+        open_levels = total < levels[:, None]
+        undone = open_levels[-1]
+        if count % _COMPACT_EVERY == 0 and not undone.all():
+            active, size, chance = active[undone], size[undone], chance[undone]
+            probability, total, open_levels = probability[undone], total[undone], open_levels[:, undone]
+        quantiles[:, active] += open_levels
+        count += 1
+        probability *= (size + (count - 1)) / count * (1.0 - chance)
+        total += probability
+    return quantiles
+
+
+def shrunk_ratios(squared: Floats, level: Floats, days: Floats) -> Floats:
+    """Variance to mean ratios per series, shrunk to those of series that sell about as much.
+
+    Series are put in up to twelve bins of equal size by level; a bin's ratio is the ratio of its sums, each series
+    weighing alike per unit sold, and counts as 60 days of evidence against the series' own.
+
+    Args:
+        squared: per series the mean squared error of the deseasonalised one-day-ahead forecasts.
+        level: per series the mean of the same days.
+        days: per series the days of evidence.
+    """
+    sold = (level > 0) & (days > 0)
+    own = np.where(sold, squared, 1.0) / np.where(sold, level, 1.0)
+    if not sold.any():
+        return own
+    order = np.flatnonzero(sold)[np.argsort(level[sold], kind="stable")]
+    pooled = np.ones_like(own)
+    for members in np.array_split(order, min(_BINS, len(order))):
+        pooled[members] = np.average(own[members], weights=days[members])
+    share = days / (days + _PRIOR_DAYS)
+    return np.where(sold, share * own + (1.0 - share) * pooled, 1.0)
+
+
+def pinball_loss(actual: Floats, quantiles: Floats, weights: Floats, levels: Floats = LEVELS) -> Floats:
+    """The weighted quantile loss of every day over all levels and series.
+
+    Proper for quantiles: Gneiting and Raftery, JASA 102, 2007, section 6.1.
+
+    Args:
+        actual: days x series.
+        quantiles: levels x days x series.
+        weights: days x series.
+        levels: probabilities of the quantiles.
+    """
+    total = np.zeros(len(actual))
+    for level, quantile in zip(levels, quantiles, strict=True):
+        error = actual - quantile
+        total += np.einsum("ij,ij->i", np.maximum(level * error, (level - 1.0) * error), weights)
+    return total

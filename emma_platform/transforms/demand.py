@@ -1,0 +1,230 @@
+"""One store's sales as days x products arrays: what was sold, which cells are evidence, what the calendar says.
+
+Belongs here: reading the frames, masking what is not demand, promotions and events by day. Does not belong here: any
+estimate (`demand_factors`, `smoothing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int64]
+
+_WEEKDAY_WINDOW = 56
+_WEEKDAY_SEEN = 4
+_FINEST_UNIT = 0.01
+
+
+@dataclass(frozen=True)
+class Event:
+    """A calendar event: its kind (holiday or event), its name and its days, history and future, as flags."""
+
+    kind: str
+    name: str
+    on: Flags
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One store's history and what is known of the days after it.
+
+    Arrays are days x products. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for the
+    days of the forecast.
+
+    Attributes:
+        products: product codes, sorted.
+        categories: per product the number of its category; products without one share a number.
+        units: units sold per day, 0 where nothing is known, never below 0.
+        known: the cell is evidence of demand: the store was open, the product launched and not out of stock.
+        open: the store sold something on this day and the calendar does not call it closed.
+        promoted: the product was or will be promoted.
+        closed: the calendar calls the day closed.
+        events: holidays and events by kind and name, the most frequent first.
+        first_sale: index of each product's first day with a sale.
+        unit: what a product is counted in: 1 for pieces, 0.01 where parts of a unit are sold.
+    """
+
+    first_day: date
+    made_on: date
+    products: list[str]
+    categories: Codes
+    units: Floats
+    known: Flags
+    open: Flags
+    promoted: Flags
+    closed: Flags
+    events: tuple[Event, ...]
+    first_sale: Codes
+    unit: Floats
+
+    @property
+    def weekdays(self) -> Codes:
+        """The weekday of every day, future ones included: 0 is Monday."""
+        return (self.first_day.weekday() + np.arange(len(self.closed))) % 7
+
+    def closed_after(self, origin: int, horizon: int) -> Flags:
+        """Which of the days origin + 1 .. origin + horizon are closed, as known on day `origin`.
+
+        Besides the calendar's closed days: every weekday on which the store was never open in the last eight weeks,
+        though it had at least four chances.
+        """
+        days = np.arange(origin + 1, origin + 1 + horizon)
+        recent = slice(max(0, origin + 1 - _WEEKDAY_WINDOW), origin + 1)
+        weekdays = self.weekdays
+        chances = np.bincount(weekdays[recent][~self.closed[recent]], minlength=7)
+        opened = np.bincount(weekdays[recent][self.open[recent]], minlength=7)
+        never = (opened == 0) & (chances >= _WEEKDAY_SEEN)
+        return np.asarray(self.closed[days] | never[weekdays[days]], dtype=np.bool_)
+
+
+def read_demand(
+    demand: pa.Table,
+    promotions: pa.Table,
+    calendar: pa.Table,
+    *,
+    store: str,
+    made_on: date,
+    history_days: int,
+    horizon_days: int,
+) -> Demand | None:
+    """The store's demand up to `made_on` over at most `history_days`, or None when nothing was sold in them.
+
+    Args:
+        demand: `day, product, category, units, on_hand`, one row per day and product, in any order; rows outside of
+            the history are left out, products that never sold as well.
+        promotions: as `model.tables.PROMOTIONS`; a null store means every store.
+        calendar: as `model.tables.CALENDAR`; a null store means every store.
+        store: the store.
+        made_on: the last known day.
+        history_days: days of history, `made_on` included.
+        horizon_days: days after `made_on` for which promotions and events are laid out.
+    """
+    first = made_on - timedelta(days=history_days - 1)
+    day = demand["day"].cast(pa.date32())
+    inside = pc.and_(pc.greater_equal(day, pa.scalar(first)), pc.less_equal(day, pa.scalar(made_on)))
+    if not pc.all(inside).as_py():
+        demand = demand.filter(inside)
+    units = np.maximum(_numbers(demand["units"]), 0.0)
+    sold = units > 0
+    if not sold.any():
+        return None
+    days = np.asarray(demand["day"].cast(pa.date32()).cast(pa.int32()).to_numpy()).astype(np.int64)
+    start = int(days[sold].min())
+    products, codes = _products(demand["product"], sold)
+    keep = (codes >= 0) & (days >= start)
+    whole = bool(keep.all())
+    row, column = (days - start, codes) if whole else ((days - start)[keep], codes[keep])
+    length, width = _epoch(made_on) - start + 1, len(products)
+
+    table = np.zeros((length, width))
+    table[row, column] = units if whole else units[keep]
+    out = np.zeros((length, width), dtype=np.bool_)
+    empty = np.equal(_numbers(demand["on_hand"]), 0.0) & ~sold
+    out[row, column] = empty if whole else empty[keep]
+
+    on_hand_closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
+    is_open = table.any(axis=1) & ~on_hand_closed[:length]
+    first_sale = np.argmax(table > 0, axis=0)
+    known = is_open[:, None] & ~out
+    known &= np.arange(length)[:, None] >= first_sale
+    return Demand(
+        first_day=made_on - timedelta(days=length - 1),
+        made_on=made_on,
+        products=products,
+        categories=_categories(demand["category"], days, codes, width),
+        units=table,
+        known=known,
+        open=is_open,
+        promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days),
+        closed=on_hand_closed,
+        events=events,
+        first_sale=first_sale.astype(np.int64),
+        unit=np.where((table == np.rint(table)).all(axis=0), 1.0, _FINEST_UNIT),
+    )
+
+
+def _epoch(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    """A numeric column as floats; null becomes NaN."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _products(column: pa.ChunkedArray, sold: Flags) -> tuple[list[str], Codes]:
+    """The products with a sale, sorted, and each row's number among them (-1: none)."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    indices = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
+    seen = np.bincount(indices[sold], minlength=len(names)) > 0
+    ordered = sorted(np.flatnonzero(seen).tolist(), key=names.__getitem__)
+    rank = np.full(len(names), -1, dtype=np.int64)
+    rank[ordered] = np.arange(len(ordered))
+    return [names[index] for index in ordered], rank[indices]
+
+
+def _categories(column: pa.ChunkedArray, days: Codes, codes: Codes, width: int) -> Codes:
+    """Each product's category on its latest day, numbered in the order of the names."""
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    names: list[str] = encoded.dictionary.to_pylist()
+    rank = np.zeros(len(names) + 1, dtype=np.int64)
+    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(1, len(names) + 1)
+    indices = np.asarray(encoded.indices.fill_null(len(names)).to_numpy(), dtype=np.int64)
+    latest = np.full(width, np.iinfo(np.int64).min)
+    mine = codes >= 0
+    np.maximum.at(latest, codes[mine], days[mine])
+    last = mine & (days == latest[codes])
+    category = np.zeros(width, dtype=np.int64)
+    category[codes[last]] = rank[indices[last]]
+    return np.unique(category, return_inverse=True)[1].astype(np.int64)
+
+
+def _of_store(rows: pa.Table, store: str) -> pa.Table:
+    stores = rows["store"].cast(pa.string())
+    return rows.filter(pc.or_(pc.is_null(stores), pc.fill_null(pc.equal(stores, pa.scalar(store)), fill_value=False)))
+
+
+def _calendar(calendar: pa.Table, *, store: str, start: int, length: int) -> tuple[Flags, tuple[Event, ...]]:
+    """The closed days, and the holidays and events with a day in the span."""
+    rows = _of_store(calendar, store)
+    day = np.asarray(rows["day"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64) - start
+    closed = np.zeros(length, dtype=np.bool_)
+    marked: dict[tuple[str, str], Flags] = {}
+    for at, name, kind in zip(day.tolist(), rows["event"].to_pylist(), rows["kind"].to_pylist(), strict=True):
+        if not 0 <= at < length:
+            continue
+        if kind == "closed":
+            closed[at] = True
+        else:
+            marked.setdefault((kind or "event", name or ""), np.zeros(length, dtype=np.bool_))[at] = True
+    order = sorted(marked, key=lambda key: (-int(marked[key].sum()), key))
+    return closed, tuple(Event(kind, name, marked[kind, name]) for kind, name in order)
+
+
+def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: int, length: int) -> Flags:
+    """Which product is promoted on which day; a promotion that ends before it starts has no day."""
+    rows = _of_store(promotions, store)
+    number = np.asarray(
+        pc.fill_null(
+            pc.index_in(rows["product"].cast(pa.string()), value_set=pa.array(products, pa.string())), -1
+        ).to_numpy(),
+        dtype=np.int64,
+    )
+    first, last = (
+        np.asarray(rows[name].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64) - start
+        for name in ("first_day", "last_day")
+    )
+    valid = (number >= 0) & (last >= np.maximum(first, 0)) & (first < length)
+    changes = np.zeros((length + 1, len(products)), dtype=np.int32)
+    np.add.at(changes, (np.maximum(first[valid], 0), number[valid]), 1)
+    np.add.at(changes, (np.minimum(last[valid], length - 1) + 1, number[valid]), -1)
+    return np.asarray(np.cumsum(changes[:-1], axis=0) > 0, dtype=np.bool_)

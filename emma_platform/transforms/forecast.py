@@ -1,0 +1,215 @@
+"""Daily demand of one store for the next 28 days, with intervals, and how good such forecasts were before.
+
+Belongs here: the one entry, the rolling origins, the calibration of intervals, what is shown, the tables. Does not belong
+here: the estimates themselves (`forecast_origin` and what it uses). Pure and deterministic: no clock, no chance, no order
+of rows matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from emma_platform.model.tables import FORECAST_SCORES, SALES_FORECAST
+from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
+from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
+from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
+from emma_platform.transforms.forecast_scores import Scores
+from emma_platform.transforms.naive_intervals import naive_quantiles
+
+ORIGINS = 4
+"""Rolling origins scored, one week apart; the newest is one horizon before `made_on`."""
+
+SHOWN_HORIZONS = (1, 7, 28)
+"""The days ahead of an earlier origin that stay in the table."""
+
+_WEEK = 7
+_CALIBRATED_EVERY = 3
+_SCORED_AFTER_DAYS = 14
+_LONGEST_HORIZON = 28
+_METHODS = ("smoothing", "category", "seasonal_naive")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The rows of one store, in the schemas of `model.tables`, sorted by product, made_on and day."""
+
+    sales_forecast: pa.Table
+    forecast_scores: pa.Table
+
+
+def forecast_store(
+    demand: pa.Table,
+    promotions: pa.Table,
+    calendar: pa.Table,
+    *,
+    store: str,
+    made_on: date,
+    history_days: int,
+    horizon_days: int = 28,
+) -> Forecast:
+    """Forecast every product of a store and score the method at four earlier origins.
+
+    Args:
+        demand: rows of `product_kpis` of the store: `day, product, category, units, average_price, on_hand`, in any
+            order; a product-day without a row is a day without a sale. Rows after `made_on` are not looked at.
+        promotions: as `model.tables.PROMOTIONS`; future ones count as known at every origin.
+        calendar: as `model.tables.CALENDAR`.
+        store: the store.
+        made_on: the store's last known day.
+        history_days: days of history, `made_on` included.
+        horizon_days: days to forecast, 1 to 28.
+
+    Returns:
+        All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
+        182 days; scores for those of them with an origin at least 14 days after their first sale. What is shown for an
+        earlier origin is what the method said then: whether the seasonal naive replaces it is decided for `made_on` only.
+
+    Raises:
+        ValueError: `horizon_days` or `history_days` is out of range.
+    """
+    if not 1 <= horizon_days <= _LONGEST_HORIZON:
+        raise ValueError(f"horizon_days is {horizon_days}; give 1 to {_LONGEST_HORIZON}")
+    if history_days < 1:
+        raise ValueError(f"history_days is {history_days}; give at least 1")
+    history = read_demand(
+        demand,
+        promotions,
+        calendar,
+        store=store,
+        made_on=made_on,
+        history_days=history_days,
+        horizon_days=horizon_days,
+    )
+    if history is None:
+        return Forecast(SALES_FORECAST.arrow_schema().empty_table(), FORECAST_SCORES.arrow_schema().empty_table())
+    return _forecast(history, store, horizon_days)
+
+
+def _forecast(history: Demand, store: str, horizon: int) -> Forecast:
+    last = len(history.units) - 1
+    origins = [last - horizon - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
+    scores = Scores.empty(len(history.products))
+    newest = forecast_from(history, last, horizon)
+    calibration = _Calibration(history)
+    blocks = []
+    for origin in origins:
+        if origin < 0:
+            continue
+        made = forecast_from(history, origin, horizon)
+        quantiles = _quantiles(made, history, calibration.scale(origin))
+        calibration.add(made)
+        scores = _scored(scores, history, made, quantiles)
+        shown = np.array([day - 1 for day in SHOWN_HORIZONS if day <= horizon])
+        blocks.append(_block(history, made, quantiles, shown, newest.live & made.live))
+    quantiles = _quantiles(newest, history, calibration.scale(last))
+    naive = scores.without_skill()
+    newest.mean[:, naive] = newest.naive[:, naive]
+    quantiles[:, :, naive] = naive_quantiles(history, newest, naive)
+    block = _block(history, newest, quantiles, np.arange(horizon), newest.live)
+    block["method"][np.isin(block["product"], naive)] = _METHODS.index("seasonal_naive")
+    blocks.append(block)
+    live = np.flatnonzero(newest.live)
+    return Forecast(_table(blocks, history, store), scores.table(store, history.products, live))
+
+
+class _Calibration:
+    """The factor on the standard deviation that made the intervals of earlier origins best, from days known by then."""
+
+    def __init__(self, history: Demand) -> None:
+        self._history = history
+        self._origins: list[int] = []
+        self._losses: list[Floats] = []
+
+    def add(self, made: OriginForecast) -> None:
+        """Take in one more origin: the pinball loss of every candidate on every third day after it."""
+        history, horizon = self._history, len(made.mean)
+        ahead = np.arange(0, horizon, _CALIBRATED_EVERY)
+        days = made.origin + 1 + ahead
+        sample = replace(made, mean=made.mean[ahead], variance=made.variance[ahead])
+        counted = history.known[days] & (_scorable(history, made) & made.live) & ~made.closed[ahead, None]
+        weights = counted / np.sqrt(np.maximum(sample.variance, history.unit**2))
+        losses = np.zeros((len(SCALES), horizon))
+        for number, scale in enumerate(SCALES):
+            losses[number, ahead] = pinball_loss(
+                history.units[days], _quantiles(sample, history, float(scale)), weights
+            )
+        self._origins.append(made.origin)
+        self._losses.append(losses)
+
+    def scale(self, origin: int) -> float:
+        """The best candidate as known on day `origin`; 1 when nothing is known yet."""
+        total = np.zeros(len(SCALES))
+        for earlier, losses in zip(self._origins, self._losses, strict=True):
+            total += losses[:, : max(0, origin - earlier)].sum(axis=1)
+        return float(SCALES[np.argmin(total)]) if total.any() else 1.0
+
+
+def _scorable(history: Demand, made: OriginForecast) -> Flags:
+    return np.asarray(history.first_sale + _SCORED_AFTER_DAYS <= made.origin, dtype=np.bool_)
+
+
+def _quantiles(made: OriginForecast, history: Demand, scale: float) -> Floats:
+    """Quantiles x horizon x products, in units."""
+    unit = history.unit
+    return negative_binomial_quantiles(made.mean / unit, made.variance * (scale / unit) ** 2) * unit
+
+
+def _scored(scores: Scores, history: Demand, made: OriginForecast, quantiles: Floats) -> Scores:
+    """The scores with one more origin."""
+    days = slice(made.origin + 1, made.origin + 1 + len(made.mean))
+    counted = history.known[days] & (_scorable(history, made) & made.live)
+    known = history.known[: made.origin + 1]
+    pairs = known[1:] & known[:-1]
+    change = np.diff(history.units[: made.origin + 1], axis=0) * pairs
+    scale = np.einsum("ij,ij->j", change, change) / np.maximum(pairs.sum(axis=0), 1)
+    return scores.add(
+        actual=history.units[days],
+        scored=counted.astype(np.float64),
+        mean=made.mean,
+        naive=made.naive,
+        quantiles=quantiles,
+        scale=scale,
+    )
+
+
+def _block(
+    history: Demand, made: OriginForecast, quantiles: Floats, ahead: Codes, shown: Flags
+) -> dict[str, np.typing.NDArray[np.generic]]:
+    """The rows of one origin as flat columns, product by product."""
+    products = np.flatnonzero(shown)
+    grid = np.ix_(ahead, products)
+    epoch = (history.first_day - date(1970, 1, 1)).days + made.origin
+    size = len(products)
+    return {
+        "product": np.repeat(products, len(ahead)),
+        "made_on": np.full(size * len(ahead), epoch),
+        "horizon_days": np.tile(ahead + 1, size),
+        "mean": made.mean[grid].T.ravel(),
+        **{f"q{number}": quantiles[number][grid].T.ravel() for number in range(len(LEVELS))},
+        "method": np.repeat(np.where(made.new[products], 1, 0), len(ahead)),
+    }
+
+
+def _table(blocks: list[dict[str, np.typing.NDArray[np.generic]]], history: Demand, store: str) -> pa.Table:
+    """All blocks as one table in the order of product, made_on and day."""
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    order = np.lexsort((columns["horizon_days"], columns["made_on"], columns["product"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    made_on = columns["made_on"].astype(np.int32)
+    day = made_on + columns["horizon_days"].astype(np.int32)
+    names = pa.array(history.products, pa.string())
+    arrays = [
+        pa.repeat(pa.scalar(store, pa.string()), len(order)),
+        names.take(pa.array(columns["product"])),
+        pa.array(made_on).cast(pa.date32()),
+        pa.array(day.astype(np.int32)).cast(pa.date32()),
+        pa.array(columns["horizon_days"].astype(np.int64)),
+        pa.array(columns["mean"]),
+        *(pa.array(columns[f"q{number}"]) for number in range(len(LEVELS))),
+        pa.array(_METHODS, pa.string()).take(pa.array(columns["method"])),
+    ]
+    return pa.table(arrays, schema=SALES_FORECAST.arrow_schema())

@@ -1,0 +1,135 @@
+"""The forecast of every product of a store from one origin, using nothing that came after it.
+
+Belongs here: level times factors, the variance around it, the seasonal naive to beat. Does not belong here: which of
+them is shown, intervals' calibration and scores (`forecast`, `forecast_scores`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emma_platform.transforms.count_intervals import shrunk_ratios
+from emma_platform.transforms.demand import Demand, Flags, Floats
+from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, demand_classes, rate_weights, smooth
+
+DEAD_AFTER_DAYS = 182
+"""A product without a sale for so many days is not forecast."""
+
+NEW_DAYS = 7
+"""A product launched fewer days ago is forecast from its category's launches."""
+
+_LAUNCH_DAYS = 28
+_LAUNCH_STRENGTH_DAYS = 7.0
+_CAP_QUANTILE, _CAP_FACTOR, _CAP_MARGIN = 0.95, 1.5, 1.0
+_SHARPNESS = 10.0
+_CLASS_DAYS = 300.0
+_NAIVE_WEEKS = 8
+
+
+@dataclass(frozen=True)
+class OriginForecast:
+    """Horizon x products, horizon 1 first.
+
+    Attributes:
+        origin: index of the last day used.
+        mean: expected units.
+        variance: of the units around the mean, in units squared.
+        naive: the same weekday of the last known week.
+        closed: days on which the store is known to be closed; mean, variance and naive are 0 there.
+        live: per product, launched and sold within the last 182 days.
+        new: per product, launched fewer than 7 days before.
+    """
+
+    origin: int
+    mean: Floats
+    variance: Floats
+    naive: Floats
+    closed: Flags
+    live: Flags
+    new: Flags
+
+
+def forecast_from(demand: Demand, origin: int, horizon: int) -> OriginForecast:
+    """Forecast the `horizon` days after day `origin` (its index)."""
+    past = slice(0, origin + 1)
+    units, known = demand.units[past], demand.known[past]
+    factors = fit_factors(demand, origin)
+    lift = factors.on(demand, past)
+    values = units / lift
+    days = known.sum(axis=0).astype(np.float64)
+    np.minimum(values, _caps(values, known), out=values)
+    aged = ERROR_DISCOUNT ** np.arange(origin, -1, -1.0)
+    lift *= known
+    run = smooth(values, lift, RATES, start=np.zeros(values.shape[1]), start_weight=0.0, discount=ERROR_DISCOUNT)
+    weights = rate_weights(
+        run.errors, demand_classes(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
+    )
+    level = (weights * run.levels).sum(axis=0)
+    total = aged @ known
+    squared = (weights * run.errors).sum(axis=0) / np.maximum(total, 1e-9)
+    ratio = shrunk_ratios(squared, np.einsum("i,ij,ij->j", aged, values, known) / np.maximum(total, 1e-9), days)
+    new = (demand.first_sale <= origin) & (origin - demand.first_sale + 1 < NEW_DAYS)
+    level = np.where(new, _launch_level(demand, origin, values, known), level)
+
+    future = slice(origin + 1, origin + 1 + horizon)
+    closed = demand.closed_after(origin, horizon)
+    mean = level * factors.on(demand, future)
+    mean[closed] = 0.0
+    ahead = np.arange(horizon)[:, None]
+    widening = 1.0 + ahead * (weights * RATES[:, None] ** 2).sum(axis=0)
+    naive = _seasonal_naive(demand, origin, horizon)
+    naive[closed] = 0.0
+    return OriginForecast(origin, mean, mean * ratio * widening, naive, closed, live=_live(demand, origin), new=new)
+
+
+def _live(demand: Demand, origin: int) -> Flags:
+    recent = demand.units[max(0, origin + 1 - DEAD_AFTER_DAYS) : origin + 1]
+    return np.asarray((recent > 0).any(axis=0), dtype=np.bool_)
+
+
+def _caps(values: Floats, known: Flags) -> Floats:
+    """The cap on each product's values: 1.5 times the 95 % quantile of its days with a sale, and one more."""
+    sold = known & (values > 0)
+    ordered = np.sort(np.where(sold, values, np.inf), axis=0)
+    count = sold.sum(axis=0)
+    at = np.maximum(np.ceil(_CAP_QUANTILE * count).astype(np.int64) - 1, 0)
+    return np.asarray(_CAP_FACTOR * ordered[at, np.arange(values.shape[1])] + _CAP_MARGIN, dtype=np.float64)
+
+
+def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> Floats:
+    """Each product's mean, shrunk to what products of its category (else of the store) sold in their first 28 days.
+
+    Only launches seen count: products that first sold more than 28 days after the store's first day.
+    """
+    age = np.arange(origin + 1)[:, None] - demand.first_sale
+    launched = (demand.first_sale > _LAUNCH_DAYS) & (demand.first_sale <= origin)
+    early = known & (age < _LAUNCH_DAYS) & launched
+    sold, days = np.where(early, values, 0.0).sum(axis=0), early.sum(axis=0).astype(np.float64)
+    width = int(demand.categories.max(initial=-1)) + 1
+    group_sold = np.bincount(demand.categories, weights=sold, minlength=width)
+    group_days = np.bincount(demand.categories, weights=days, minlength=width)
+    own_days = known.sum(axis=0)
+    own = np.where(known, values, 0.0).sum(axis=0)
+    if not days.any():
+        return np.asarray(own / np.maximum(own_days, 1), dtype=np.float64)
+    store = sold.sum() / days.sum()
+    group = np.where(group_days > 0, group_sold / np.maximum(group_days, 1.0), store)[demand.categories]
+    return np.asarray((_LAUNCH_STRENGTH_DAYS * group + own) / (_LAUNCH_STRENGTH_DAYS + own_days), dtype=np.float64)
+
+
+def _seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:
+    """Each day's units on the latest known same weekday of the last eight weeks; 0 where there is none."""
+    naive = np.zeros((7, demand.units.shape[1]))
+    for offset in range(7):
+        found = np.zeros(demand.units.shape[1], dtype=np.bool_)
+        for back in range(_NAIVE_WEEKS):
+            day = origin - 6 + offset - 7 * back
+            if day < 0:
+                break
+            fresh = demand.known[day] & ~found
+            naive[offset][fresh] = demand.units[day][fresh]
+            found |= fresh
+    return naive[np.arange(horizon) % 7]

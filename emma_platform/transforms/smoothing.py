@@ -1,0 +1,124 @@
+"""The level of many series at once: simple exponential smoothing over a grid of rates, and how the rates are weighed.
+
+Belongs here: the recursion, demand classes, weights of the rates. Does not belong here: what is divided out of the sales
+before (`demand_factors`) and what is made of the level (`forecast`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emma_platform.transforms.demand import Codes, Flags, Floats
+
+RATES: Floats = np.array([0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.16, 0.25])
+"""The smoothing rates tried."""
+
+SHORT_HISTORY_DAYS = 21
+SHORT_HISTORY_RATE = 0.035
+"""Series of at most so many days are smoothed with at most this rate."""
+
+ERROR_DISCOUNT = 0.995
+"""An error counts this much less with each day of age."""
+
+_INTERVAL_LIMIT = 1.32
+_VARIATION_LIMIT = 0.49
+_CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """The end of a smoothing run.
+
+    Attributes:
+        levels: rates x series, the level after the last day.
+        errors: rates x series, the discounted, weighted sum of squared one-day-ahead errors.
+    """
+
+    levels: Floats
+    errors: Floats
+
+
+def smooth(
+    values: Floats, weights: Floats, rates: Floats, *, start: Floats, start_weight: float, discount: float = 1.0
+) -> Smoothed:
+    """Simple exponential smoothing of every column with every rate.
+
+    l_t = l_(t-1) + a_t (y_t - l_(t-1)), Hyndman et al., Forecasting with Exponential Smoothing, 2008, equation 2.2a. The
+    rate of the n-th observation is a_t = max(a, 1 / (start_weight + n)): the level starts as a running mean, and an
+    infinite start_weight gives the textbook recursion. Days without weight change nothing.
+
+    Args:
+        values: days x series.
+        weights: days x series, the weight of each squared error; 0 marks a day that is not known.
+        rates: the rates, each between 0 and 1.
+        start: per series the level before the first day.
+        start_weight: how many observations `start` is worth.
+        discount: factor on the weight of an error with each day of age.
+    """
+    days, width = values.shape
+    levels = np.repeat(start[None, :], len(rates), axis=0)
+    errors = np.zeros_like(levels)
+    error, work = np.empty_like(levels), np.empty_like(levels)
+    seen = np.full(width, start_weight)
+    grid = np.ascontiguousarray(np.broadcast_to(rates[:, None], levels.shape))
+    aged = discount ** np.arange(days - 1, -1, -1.0)
+    with np.errstate(divide="ignore"):
+        for day in range(days):
+            known = weights[day] > 0
+            np.subtract(values[day], levels, out=error)
+            error *= known
+            seen += known
+            slowest = 1.0 / seen
+            if slowest.max(initial=0.0) > rates[0]:
+                np.multiply(error, np.maximum(grid, np.minimum(slowest, 1.0), out=work), out=work)
+            else:
+                np.multiply(error, grid, out=work)
+            levels += work
+            error *= error
+            error *= weights[day] * aged[day]
+            errors += error
+    return Smoothed(levels, errors)
+
+
+def demand_classes(units: Floats, known: Flags) -> Codes:
+    """The demand class of every column: 0 smooth, 1 intermittent, 2 erratic, 3 lumpy.
+
+    Average interval between sales below 1.32 days or not, squared coefficient of variation of the sizes below 0.49 or not:
+    Syntetos, Boylan and Croston, On the categorization of demand patterns, JORS 56, 2005.
+    """
+    count = known.sum(axis=0)
+    sold = known & (units > 0)
+    sales = np.maximum(sold.sum(axis=0), 1)
+    sizes = np.where(sold, units, 0.0)
+    mean = sizes.sum(axis=0) / sales
+    variation = np.maximum((sizes * sizes).sum(axis=0) / sales - mean * mean, 0.0)
+    rare = count > _INTERVAL_LIMIT * sales
+    varied = variation > _VARIATION_LIMIT * mean * mean
+    return rare.astype(np.int64) + 2 * varied.astype(np.int64)
+
+
+def rate_weights(
+    errors: Floats, classes: Codes, evidence: Floats, rates: Floats, *, sharpness: float, class_days: float
+) -> Floats:
+    """How much each rate counts for each series: rates x series, columns sum to 1.
+
+    The log of each rate's squared error against the best is averaged with that of the series' demand class, the class
+    counting as `class_days` days of evidence; weights fall by exp(-sharpness x log ratio). Series of at most
+    SHORT_HISTORY_DAYS days of evidence use rates up to SHORT_HISTORY_RATE only. A series without any error weighs all
+    rates alike.
+    """
+    usable = errors.min(axis=0) > 0
+    safe = np.where(usable, errors, 1.0)
+    ratio = np.log(safe / safe.min(axis=0))
+    pooled = np.zeros((len(rates), _CLASSES))
+    for number in range(_CLASSES):
+        members = usable & (classes == number) & (evidence > SHORT_HISTORY_DAYS)
+        if members.any():
+            pooled[:, number] = ratio[:, members].mean(axis=1)
+    share = evidence / (evidence + class_days)
+    score = share * ratio + (1.0 - share) * pooled[:, classes]
+    score[np.ix_(rates > SHORT_HISTORY_RATE, evidence <= SHORT_HISTORY_DAYS)] = np.inf
+    weights = np.exp(-sharpness * (score - score.min(axis=0)))
+    return np.asarray(weights / weights.sum(axis=0), dtype=np.float64)
