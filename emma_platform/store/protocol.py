@@ -64,6 +64,10 @@ class TableStore(Protocol):
         """The newest version, or None when nothing was ever committed."""
         ...
 
+    def restore(self, table: str, version: int | None) -> None:
+        """Make an earlier version the newest again; None empties the table. Nothing happens when it is the newest."""
+        ...
+
     def files(
         self,
         table: str,

@@ -1,0 +1,49 @@
+# Each target does its own set-up: Python 3.11 and make are all it needs.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+UV := .uv/bin/python -m uv
+EMMA := .venv/bin/emma
+SERVE ?= 1
+DEMO ?=
+
+.PHONY: demo dev test lint bench docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     a made-up chain through every layer, its scorecard, then the Dagster UI (SERVE=0: without)"
+	@echo "make test     every test and check"
+	@echo "make dev      the Dagster UI and daemon on your own files (EMMA_HOME, default .emma)"
+	@echo "make lint     format, lint, types, import rules"
+	@echo "make docs     write docs/tables.md and docs/commands.md again"
+
+.uv/.ready:
+	@$(PYTHON) --version >/dev/null 2>&1 || { echo "Python 3.11 is needed; set PYTHON to it: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.ready: .uv/.ready pyproject.toml uv.lock
+	$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+demo: .venv/.ready
+	$(EMMA) demo $(if $(filter 0,$(SERVE)),--no-serve) $(DEMO)
+
+dev: .venv/.ready
+	$(EMMA) dev
+
+test: .venv/.ready
+	.venv/bin/pytest -n 2 --dist worksteal -q
+
+lint: .venv/.ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+docs: .venv/.ready
+	.venv/bin/python -m emma_platform.docs
+
+clean:
+	rm -rf .venv .uv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

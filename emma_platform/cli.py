@@ -1,0 +1,157 @@
+"""The command line: each verb calls one function.
+
+Belongs here: options, what is printed, exit statuses. Does not belong here: any work.
+Exit status: 0 done; 1 failed, with a remedy on stderr; 2 used wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from emma_platform.settings import Settings
+
+FORMATS = ("csv", "parquet", "xlsx")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="emma-platform")
+def main() -> None:
+    """Retail KPIs, sales forecasts and price recommendations from dropped files."""
+
+
+def _command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb with --home, whose errors end in one line and exit status 1."""
+
+    @main.command(name=function.__name__.rstrip("_"), help=function.__doc__)
+    @click.option("--home", type=click.Path(path_type=Path), envvar="EMMA_HOME", default=Path(".emma"),
+                  show_default=True, help="Where everything lasting is kept (EMMA_HOME).")  # fmt: skip
+    @wraps(function)
+    def command(home: Path, **options: Any) -> None:  # noqa: ANN401 - click hands over what each verb declares
+        from emma_platform.console import remedied
+        from emma_platform.settings import Settings
+
+        with remedied():
+            function(Settings(home=home.absolute()), **options)
+
+    return command
+
+
+@_command
+def update(settings: Settings) -> None:
+    """Take what was dropped and compute everything it affects, now."""
+    from emma_platform.console import console, show_batch, watching
+    from emma_platform.pipeline.run import run_update
+
+    with watching() as observer:
+        report = run_update(settings, observer)
+    show_batch(console, report)
+
+
+@click.option("--store", help="Only this store.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
+@_command
+def rebuild(settings: Settings, store: str | None, first: datetime | None, last: datetime | None) -> None:
+    """Compute everything, or some stores and days, again from the archived files."""
+    from emma_platform.console import console, show_batch, watching
+    from emma_platform.pipeline.run import run_rebuild
+
+    with watching() as observer:
+        report = run_rebuild(
+            settings, observer, store=store, first=first.date() if first else None, last=last.date() if last else None
+        )
+    show_batch(console, report)
+
+
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_command
+def status(settings: Settings, as_json: bool) -> None:
+    """What is there, how fresh it is, and what waits, fails or was set aside."""
+    from emma_platform.console import console, show_status
+    from emma_platform.recompute.platform import open_platform
+    from emma_platform.recompute.status import status as state_of
+
+    state = state_of(open_platform(settings))
+    if as_json:
+        click.echo(json.dumps(state, indent=2, ensure_ascii=False))
+    else:
+        show_status(console, state)
+
+
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="The file; - is stdout.")
+@click.option("--format", "as_format", type=click.Choice(FORMATS), default=None, help="By the file's ending, else csv.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--store", "stores", multiple=True, help="Only this store; may be repeated.")
+@click.argument("table")
+@_command
+def export(
+    settings: Settings,
+    table: str,
+    stores: tuple[str, ...],
+    first: datetime | None,
+    last: datetime | None,
+    as_format: str | None,
+    output: Path,
+) -> None:
+    """Write a published TABLE as CSV, Parquet or Excel."""
+    from emma_platform.serving.export import export as write
+    from emma_platform.serving.reader import Reader
+
+    ending = output.suffix.removeprefix(".")
+    rows = write(
+        Reader(settings.published),
+        table,
+        stores=stores or None,
+        first_day=first.date() if first else None,
+        last_day=last.date() if last else None,
+        format=as_format or (ending if ending in FORMATS else "csv"),
+        out=sys.stdout.buffer if str(output) == "-" else output,
+    )
+    click.echo(f"{rows:,} rows of {table}", err=True)
+
+
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the Dagster UI.")
+@_command
+def dev(settings: Settings, host: str, port: int) -> None:
+    """Start the Dagster UI and daemon on this home, with the files sensor on."""
+    from emma_platform.pipeline.instance import serve
+
+    serve(settings, host=host, port=port)
+
+
+@click.option("--no-serve", is_flag=True, help="End after the scorecard.")
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--seed", default=7, show_default=True, help="The chain's seed.")
+@click.option("--days", default=420, show_default=True, help="Days of history.")
+@click.option("--products", default=60, show_default=True, help="Products.")
+@click.option("--stores", default=5, show_default=True, help="Stores.")
+@main.command()
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
+              help="Where the demo is kept; emptied first.")  # fmt: skip
+def demo(home: Path, stores: int, products: int, days: int, seed: int, port: int, no_serve: bool) -> None:
+    """Make a chain whose truth is known, run it through every layer, and score what comes out."""
+    from emma_platform.console import console, remedied, watching
+    from emma_platform.demo.show import show
+    from emma_platform.pipeline.instance import serve
+    from emma_platform.settings import Settings
+
+    settings = Settings(home=home.absolute(), quiet_seconds=0)
+    with remedied():
+        show(settings, console, watching, stores=stores, products=products, days=days, seed=seed)
+        if not no_serve:
+            serve(settings, host="127.0.0.1", port=port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What people see on the console: progress, tables, errors with a remedy.
+
+Belongs here: the look of the command line. Does not belong here: options (`cli`) and the values shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from emma_platform.recompute.batch import BatchReport
+
+console = Console()
+errors = Console(stderr=True)
+
+
+class Bars:
+    """Shows a bar for each layer of a batch."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def progress(self, layer: str, done: int, total: int) -> None:
+        """Move the layer's bar."""
+        if layer not in self._bars:
+            self._bars[layer] = self._progress.add_task(layer, total=total)
+        self._progress.update(self._bars[layer], completed=done, total=total)
+
+    def step(self, name: str) -> None:
+        """Steps are for tests."""
+
+
+@contextmanager
+def watching() -> Iterator[Bars]:
+    """Progress bars on stderr while a batch runs; a line a layer where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors) as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def remedied() -> Iterator[None]:
+    """Known errors end the command with their message and status 1; unknown ones keep their traceback."""
+    from emma_platform.serving.publication import ServingError
+    from emma_platform.sources.protocol import SourceError
+    from emma_platform.store.protocol import StoreError
+
+    try:
+        yield
+    except (SourceError, StoreError, ServingError) as error:
+        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        errors.print(f"[bold red]Error:[/] {error}; free space or give access, then run `emma update` again",
+                     highlight=False, soft_wrap=True)  # fmt: skip
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("Stopped; the next `emma update` goes on from here.")
+        sys.exit(1)
+
+
+def show_batch(to: Console, report: BatchReport) -> None:
+    """What a batch computed, and how long each layer took."""
+    if not report.partitions:
+        to.print(f"Nothing new ({report.seconds:.1f} s).")
+        return
+    table = Table("table", "partitions computed", title=f"Batch {report.id}, {report.seconds:.1f} s")
+    table.columns[1].justify = "right"
+    for name, number in report.partitions.items():
+        table.add_row(name, f"{number:,}")
+    to.print(table)
+    to.print("  ".join(f"{layer} {seconds:.1f} s" for layer, seconds in report.layers.items()), highlight=False)
+    if report.publication:
+        to.print(f"Published as {report.publication.id}: {report.publication.file}", highlight=False, soft_wrap=True)
+
+
+def show_status(to: Console, state: dict[str, Any]) -> None:
+    """The state of the platform as tables."""
+    lines = state["lines"]
+    to.print(
+        f"[bold]{lines['in']:,}[/] lines in = {lines['clean']:,} clean + {lines['set_aside']:,} set aside"
+        f" + {lines['duplicates']:,} duplicates",
+        highlight=False,
+    )
+    _pairs(to, "set aside", state["set_aside_by_reason"])
+    _pairs(to, "reference rows set aside", state["reference_set_aside_by_reason"])
+    _pairs(to, "partitions", state["partitions"])
+    _pairs(to, "partitions to compute at the next update", state["stale"])
+    files = state["files"]
+    _pairs(to, "files", {name: number for name, number in files.items() if isinstance(number, int)})
+    _pairs(to, "files waiting", files.get("waiting_for", {}))
+    for failing in state["failing"]:
+        to.print(f"[bold red]failing[/] {failing['file']} (tried {failing['attempts']} times): {failing['error']}",
+                 highlight=False, soft_wrap=True)  # fmt: skip
+    if "landing" in files:
+        to.print(f"[bold red]landing[/] {files['landing']}", highlight=False, soft_wrap=True)
+    _stores(to, state["stores"])
+    if state["publication"]:
+        to.print(f"published as {state['publication']['id']} at {state['publication']['at']}", highlight=False)
+    if state["last_batch"]:
+        batch = state["last_batch"]
+        to.print(f"last batch {batch['id']}: {batch['started_at']}, {batch['seconds']:.1f} s", highlight=False)
+
+
+def _pairs(to: Console, title: str, values: dict[str, Any]) -> None:
+    if not values:
+        return
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in list(values.items())[:40]:
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    to.print(table)
+    if len(values) > 40:  # noqa: PLR2004 - a screenful
+        to.print(f"  … and {len(values) - 40:,} more; emma status --json lists all", highlight=False)
+
+
+def _stores(to: Console, stores: list[dict[str, Any]]) -> None:
+    if not stores:
+        return
+    table = Table("store", "first day", "last day", "days", "lines", title="stores", title_justify="left")
+    for store in stores[:40]:
+        table.add_row(
+            store["store"], store["first_day"], store["last_day"], f"{store['days']:,}", f"{store['lines']:,}"
+        )
+    to.print(table)
+    if len(stores) > 40:  # noqa: PLR2004 - a screenful
+        to.print(f"  … and {len(stores) - 40:,} more; emma status --json lists all", highlight=False)

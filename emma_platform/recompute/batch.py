@@ -1,0 +1,152 @@
+"""The batch: one run that takes what arrived, computes what it affects and publishes it; repeatable at any instant.
+
+Belongs here: the order of the stages, the lock, and putting the lake back where the ledger says it is. Does not belong
+here: the stages themselves, and telling Dagster (`pipeline`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from emma_platform.model.tables import KEPT
+from emma_platform.recompute import code, recovery, stages, store_stages
+from emma_platform.recompute.intake import take_due, take_new
+from emma_platform.recompute.ledger import batches, partitions, versions
+from emma_platform.recompute.plan import EVERYTHING, Selection
+from emma_platform.recompute.platform import Platform
+from emma_platform.serving.publish import Publication, current, publish
+
+LOCK_NAME = "batch.lock"
+p = partitions.c
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What a batch did.
+
+    Attributes:
+        id: the batch's number, ascending.
+        partitions: how many partitions of each table were computed.
+        layers: seconds spent in each layer.
+        publication: the publication it left, or None when there is nothing to publish.
+    """
+
+    id: int
+    seconds: float
+    partitions: dict[str, int]
+    layers: dict[str, float]
+    publication: Publication | None
+
+
+def update(platform: Platform) -> BatchReport:
+    """Take what arrived and compute everything that it affects."""
+    return _run(platform, EVERYTHING)
+
+
+def rebuild(
+    platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
+) -> BatchReport:
+    """Compute everything, or the named stores and days of it, again from the archived files."""
+    with _locked(platform):
+        recovery.forget(platform, store=store, first=first, last=last)
+    return update(platform)
+
+
+def materialise(platform: Platform, selection: Selection) -> BatchReport:
+    """Compute the selected partitions of the selected tables again, whether or not they are stale."""
+    with _locked(platform):
+        recovery.forget_partitions(platform, selection)
+    return _run(platform, selection)
+
+
+def _run(platform: Platform, selection: Selection) -> BatchReport:
+    started = time.perf_counter()
+    layers: dict[str, float] = {}
+    with _locked(platform):
+        recovery.recover(platform)
+        codes = code.current(platform.settings)
+        with platform.ledger.transaction() as connection:
+            code.refresh(connection, codes, platform.settings.forecast_history_days)
+            batch = connection.execute(
+                sa.insert(batches).values(started_at=platform.now().isoformat(timespec="seconds"))
+            ).inserted_primary_key[0]  # type: ignore[index]
+        work = store_stages.Work(platform, selection, codes, batch)
+        with _timed(layers, "intake"):
+            if selection is EVERYTHING:
+                take_new(platform, codes, batch)
+            take_due(platform, codes, batch)
+        with _timed(layers, "clean_sales"):
+            stages.clean(platform, selection, codes, batch)
+        with _timed(layers, "product_kpis"):
+            stages.kpis(platform, selection, codes, batch)
+        with _timed(layers, "forecasts"):
+            store_stages.forecasts(work)
+        with _timed(layers, "prices"):
+            store_stages.evidence(work)
+            store_stages.priors(work)
+            store_stages.responses(work)
+            store_stages.recommendations(work)
+        with _timed(layers, "publication"):
+            publication = (
+                _publish(platform, batch) if selection.has("published") else current(platform.settings.published)
+            )
+        return _close(platform, batch, time.perf_counter() - started, layers, publication)
+
+
+@contextmanager
+def _locked(platform: Platform) -> Iterator[None]:
+    """One batch at a time; the system lets the lock go when its holder dies, however it dies."""
+    with FileLock(platform.settings.home / LOCK_NAME):
+        yield
+
+
+@contextmanager
+def _timed(layers: dict[str, float], layer: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    layers[layer] = layers.get(layer, 0.0) + time.perf_counter() - started
+
+
+def _publish(platform: Platform, batch: int) -> Publication | None:
+    """Publish the state that the ledger speaks of, unless that is published already."""
+    with platform.ledger.transaction() as connection:
+        rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
+    known = {table: version for table, version in rows if table in KEPT}
+    before = current(platform.settings.published)
+    if not known or (before is not None and dict(before.versions) == known):
+        return before
+    publication = publish(
+        platform.store,
+        versions=known,
+        published=platform.settings.published,
+        publication_id=f"{batch:06d}",
+        at=platform.now(),
+        keep=platform.settings.kept_publications,
+    )
+    platform.observer.step("published")
+    return publication
+
+
+def _close(
+    platform: Platform, batch: int, seconds: float, layers: dict[str, float], publication: Publication | None
+) -> BatchReport:
+    with platform.ledger.transaction() as connection:
+        counted = connection.execute(
+            sa.select(p.table_name, sa.func.count()).where(p.batch == batch).group_by(p.table_name)
+        )
+        done = dict(counted.tuples())
+        connection.execute(
+            sa.update(batches)
+            .where(batches.c.id == batch)
+            .values(
+                seconds=seconds, partitions=done, layers=layers, publication=publication.id if publication else None
+            )
+        )
+    return BatchReport(batch, seconds, done, layers, publication)

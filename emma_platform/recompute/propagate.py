@@ -1,0 +1,181 @@
+"""What ties one table to the next: the fingerprints that partitions should be computed from.
+
+Belongs here: for each table, which inputs its partitions are made of. Does not belong here: computing them (`stages`,
+`store_stages`) and the statements themselves (`ledger`).
+
+Called in the transaction that records a changed content; afterwards every partition that depends on it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, timedelta
+from functools import cache
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from emma_platform.model.partitions import WINDOW_DAYS, days_between
+from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, fingerprint, partitions, want
+
+WHOLE = Key(NO_STORE, NO_DAY)
+p = partitions.c
+
+
+def from_raw(connection: sa.Connection, keys: Collection[Key], codes: Mapping[str, str]) -> None:
+    """Clean sales follow the raw sales of their own store-day."""
+    wanted: dict[Key, str] = {}
+    for store, days in _by_store(keys):
+        raw = _states(connection, "raw_sales", store, min(days), max(days))
+        tokens = _tokens(connection, "clean_sales", store, min(days), max(days))
+        for day in days:
+            content = raw.get(day, ("", "", 0))[0]
+            wanted[Key(store, day)] = content and fingerprint(codes["clean_sales"], content, tokens.get(day, ""))
+    want(connection, "clean_sales", wanted)
+
+
+def from_clean(connection: sa.Connection, keys: Collection[Key], codes: Mapping[str, str]) -> None:
+    """Key figures follow the clean sales of the 28 days ending on their day, and that day's stock.
+
+    A store has key figures up to its own last day, so the days between its old last day and its new one come and go too.
+    """
+    for store, days in _by_store(keys):
+        last = _last_day(connection, store, ("clean_sales", "stock"))
+        reach = {_back(day, -offset) for day in days for offset in _WINDOW}
+        _want_kpis(
+            connection, store, {day for day in reach if day <= last} | _moved(connection, store, last), last, codes
+        )
+
+
+def for_kpis(connection: sa.Connection, keys: Collection[Key], codes: Mapping[str, str]) -> None:
+    """Key figures of these store-days follow the reference data that was marked as touching them."""
+    for store, days in _by_store(keys):
+        _want_kpis(connection, store, set(days), _last_day(connection, store, ("clean_sales", "stock")), codes)
+
+
+def _want_kpis(connection: sa.Connection, store: str, days: set[str], last: str, codes: Mapping[str, str]) -> None:
+    if not days:
+        return
+    clean = _states(connection, "clean_sales", store, _back(min(days), WINDOW_DAYS - 1), max(days))
+    stock = _states(connection, "stock", store, min(days), max(days))
+    tokens = _tokens(connection, "product_kpis", store, min(days), max(days))
+    wanted: dict[Key, str] = {}
+    for day in days:
+        window = [_back(day, offset) for offset in _WINDOW]
+        sold = [f"{d}={clean[d][0]}" for d in window if d in clean and clean[d][2]]
+        counted = stock[day][0] if day in stock and stock[day][2] else ""
+        alive = day <= last and (sold or counted)
+        value = fingerprint(codes["product_kpis"], tokens.get(day, ""), counted, *sold) if alive else ""
+        wanted[Key(store, day)] = value
+    want(connection, "product_kpis", wanted)
+
+
+def _moved(connection: sa.Connection, store: str, last: str) -> set[str]:
+    """The days between the store's last day and the last one that has key figures, the earlier of the two left out."""
+    statement = sa.select(sa.func.min(p.day), sa.func.max(p.day)).where(
+        p.table_name == "product_kpis", p.store == store, p.wanted != ""
+    )
+    first, known = connection.execute(statement).one()
+    if not known:
+        return set()
+    if not last:
+        return set(days_iso(first, known))
+    return set(days_iso(min(last, known), max(last, known))) - {min(last, known)}
+
+
+def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[str, str], history_days: int) -> None:
+    """Forecast, scores and price evidence of a store follow the columns they read of its key figures."""
+    tables = ("sales_forecast", "price_evidence")
+    wanted: dict[str, dict[Key, str]] = {table: {} for table in tables}
+    touched = sorted(set(stores))
+    for store in touched:
+        last = _last_day(connection, store, ("product_kpis",))
+        first = _back(last, history_days - 1) if last else ""
+        demand = [
+            f"{d}={s[1]}" for d, s in sorted(_states(connection, "product_kpis", store, first, last).items()) if s[2]
+        ]
+        for table in tables:
+            token = _tokens(connection, table, store, NO_DAY, NO_DAY).get(NO_DAY, "")
+            wanted[table][Key(store, NO_DAY)] = fingerprint(codes[table], token, *demand) if demand else ""
+    for table in tables:
+        want(connection, table, wanted[table])
+    for_recommendations(connection, touched, codes)
+
+
+def for_priors(connection: sa.Connection, codes: Mapping[str, str]) -> None:
+    """The chain's priors follow the price evidence of every store."""
+    statement = sa.select(p.store, p.content).where(p.table_name == "price_evidence", p.rows > 0).order_by(p.store)
+    evidence = [f"{store}={content}" for store, content in connection.execute(statement)]
+    want(connection, "price_priors", {WHOLE: fingerprint(codes["price_priors"], *evidence) if evidence else ""})
+
+
+def for_response(connection: sa.Connection, stores: Collection[str] | None, codes: Mapping[str, str]) -> None:
+    """A store's price response follows its evidence and the chain's priors; None stands for every store."""
+    evidence = _whole_store(connection, "price_evidence")
+    prior = _whole_store(connection, "price_priors").get(NO_STORE, "")
+    wanted = {
+        Key(store, NO_DAY): content and fingerprint(codes["price_response"], content, prior)
+        for store, content in evidence.items()
+        if stores is None or store in stores
+    }
+    want(connection, "price_response", wanted)
+
+
+def for_recommendations(connection: sa.Connection, stores: Collection[str], codes: Mapping[str, str]) -> None:
+    """A store's price recommendations follow its forecast, response, evidence and its last day's key figures."""
+    inputs = [_whole_store(connection, table) for table in ("sales_forecast", "price_response", "price_evidence")]
+    wanted: dict[Key, str] = {}
+    for store in stores:
+        last = _last_day(connection, store, ("product_kpis",))
+        latest = _states(connection, "product_kpis", store, last, last).get(last, ("", "", 0))[0]
+        parts = [contents.get(store, "") for contents in inputs]
+        wanted[Key(store, NO_DAY)] = latest and fingerprint(codes["price_recommendations"], latest, *parts)
+    want(connection, "price_recommendations", wanted)
+
+
+_WINDOW = range(WINDOW_DAYS)
+
+
+@cache
+def _back(day: str, days: int) -> str:
+    return (date.fromisoformat(day) - timedelta(days)).isoformat()
+
+
+def days_iso(first: str, last: str) -> list[str]:
+    """Every day from first to last as ISO text."""
+    return [day.isoformat() for day in days_between(date.fromisoformat(first), date.fromisoformat(last))]
+
+
+def _by_store(keys: Iterable[Key]) -> Iterable[tuple[str, list[str]]]:
+    for store, group in groupby(sorted(set(keys)), key=lambda key: key.store):
+        yield store, [key.day for key in group]
+
+
+def _states(
+    connection: sa.Connection, table: str, store: str, first: str, last: str
+) -> dict[str, tuple[str, str, int]]:
+    """Content, facet and rows of a store's days."""
+    statement = sa.select(p.day, p.content, p.facet, p.rows).where(
+        p.table_name == table, p.store == store, p.day.between(first, last)
+    )
+    return {day: (content, facet, rows) for day, content, facet, rows in connection.execute(statement)}
+
+
+def _tokens(connection: sa.Connection, table: str, store: str, first: str, last: str) -> dict[str, str]:
+    statement = sa.select(p.day, p.token).where(
+        p.table_name == table, p.store == store, p.day.between(first, last), p.token != ""
+    )
+    return dict(connection.execute(statement).tuples().all())
+
+
+def _whole_store(connection: sa.Connection, table: str) -> dict[str, str]:
+    statement = sa.select(p.store, p.content).where(p.table_name == table)
+    return dict(connection.execute(statement).tuples().all())
+
+
+def _last_day(connection: sa.Connection, store: str, tables: tuple[str, ...]) -> str:
+    days = [
+        connection.scalar(sa.select(sa.func.max(p.day)).where(p.table_name == table, p.store == store, p.rows > 0))
+        for table in tables
+    ]
+    return max((day for day in days if day), default="")

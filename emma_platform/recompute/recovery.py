@@ -1,0 +1,99 @@
+"""Recovery: after a crash, a lost ledger or on request, what must be computed again.
+
+Belongs here: bringing lake and ledger to one state before a batch starts. Does not belong here: the batch (`batch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+import sqlalchemy as sa
+
+from emma_platform.model.tables import KEPT
+from emma_platform.recompute.inputs import SLICED
+from emma_platform.recompute.ledger import files, partitions, slices, upsert, versions
+from emma_platform.recompute.plan import Selection
+from emma_platform.recompute.platform import Platform
+
+f, p, s = files.c, partitions.c, slices.c
+ALL_DAYS = ("0000-00-00", "9999-99-99")
+COMPUTED = (
+    "raw_sales", "stock", "clean_sales", "product_kpis", "sales_forecast",
+    "price_evidence", "price_priors", "price_response", "price_recommendations",
+)  # fmt: skip
+TOGETHER = {"set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast"}
+"""Tables that are computed in one go with another, whose staleness stands for both."""
+
+
+def recover(platform: Platform) -> None:
+    """Take back commits that a crash kept from the ledger; find the archived files again when the ledger was lost."""
+    with platform.ledger.transaction() as connection:
+        known = dict(connection.execute(sa.select(versions.c.table_name, versions.c.version)).tuples().all())
+        empty = connection.scalar(sa.select(sa.func.count()).select_from(files)) == 0
+    for table in KEPT:
+        platform.store.restore(table, known.get(table))
+    if not empty:
+        return
+    archived = platform.source.archived()
+    with platform.ledger.transaction() as connection:
+        upsert(
+            connection,
+            files,
+            [
+                {
+                    "name": taken.name,
+                    "size": taken.size,
+                    "mtime_ns": taken.mtime_ns,
+                    "state": "due",
+                    "sha256": taken.sha256,
+                    "taken_on": taken.taken_on.isoformat(),
+                    "taken_size": taken.size,
+                    "taken_mtime_ns": taken.mtime_ns,
+                    "description": platform.source.description(taken.name),
+                }
+                for taken in archived
+            ],
+        )
+
+
+def forget(platform: Platform, *, store: str | None, first: date | None, last: date | None) -> None:
+    """Make the partitions of a store and a span of days stale in every table, their files to be read again."""
+    low = first.isoformat() if first else ALL_DAYS[0]
+    high = last.isoformat() if last else ALL_DAYS[1]
+    whole = store is None and first is None and last is None
+    with platform.ledger.transaction() as connection:
+        chosen = [s.day.between(low, high)]
+        touched = [p.table_name.in_(COMPUTED), p.wanted != "", sa.or_(p.day.between(low, high), p.day == "")]
+        if store is not None:
+            chosen.append(s.store == store)
+            touched.append(p.store.in_([store, ""]))
+        names = sa.select(s.file).where(*chosen).distinct()
+        due = f.sha256.is_not(None) & f.copy_of.is_(None)
+        connection.execute(sa.update(files).where(due if whole else due & f.name.in_(names)).values(state="due"))
+        connection.execute(sa.delete(slices).where(*chosen))
+        connection.execute(sa.update(partitions).where(*touched).values(done="-", content=""))
+
+
+def forget_partitions(platform: Platform, selection: Selection) -> None:
+    """Make the selected partitions of the selected tables stale; for raw tables, their files are read again."""
+    tables = {TOGETHER.get(table, table) for table in selection.tables or COMPUTED} & set(COMPUTED)
+    keys = sorted(selection.keys or ())
+    with platform.ledger.transaction() as connection:
+        for table in tables:
+            for store, day in keys:
+                connection.execute(
+                    sa.update(partitions)
+                    .where(p.table_name == table, p.store == store, p.day == day, p.wanted != "")
+                    .values(done="-")
+                )
+        for kind in _kinds(tables):
+            for store, day in keys:
+                own = (s.input == kind, s.store == store, s.day == day)
+                names = sa.select(s.file).where(*own)
+                connection.execute(sa.update(files).where(f.name.in_(names), f.sha256.is_not(None)).values(state="due"))
+                connection.execute(sa.delete(slices).where(*own))
+
+
+def _kinds(tables: Iterable[str]) -> list[str]:
+    return [kind for kind, table in SLICED.items() if table in tables]

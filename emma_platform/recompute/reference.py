@@ -1,0 +1,183 @@
+"""Reference data: products, stores, promotions and calendar become one table each, and a change marks what used it.
+
+Belongs here: which file wins, and which partitions use what changed. Does not belong here: sales and stock (`inputs`).
+
+Of several rows for one key the last in file-name and line order wins, so the order of arrival does not matter; dated
+names (`products-2026-11-22.csv`) sort as people expect.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from emma_platform.model.tables import TABLES
+from emma_platform.recompute import propagate
+from emma_platform.recompute.ledger import (
+    NO_DAY,
+    Key,
+    Result,
+    files,
+    fingerprint,
+    partitions,
+    record,
+    slices,
+    upsert,
+    want,
+)
+from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.reading import Reading
+from emma_platform.sources.protocol import SourceError, Taken
+from emma_platform.store.protocol import Whole
+
+MERGED = ("products", "stores", "promotions", "calendar")
+f = files.c
+
+
+@dataclass
+class Merged:
+    """What a group changed in the reference data, to be written in the group's transaction."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    touched: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
+    moved_stores: set[str] = field(default_factory=set)
+
+    def apply(self, connection: sa.Connection, codes: Mapping[str, str], history_days: int, batch: int) -> None:
+        """Record the new tables and mark what used the changed rows."""
+        for table, result in self.results.items():
+            record(connection, table, [result], batch)
+            want(connection, table, {result.key: result.done})
+        token = fingerprint(*(f"{table}={result.content}" for table, result in sorted(self.results.items())))
+        for table, keys in self.touched.items():
+            upsert(
+                connection,
+                partitions,
+                [{"table_name": table, "store": key.store, "day": key.day, "token": token} for key in sorted(keys)],
+            )
+        propagate.from_raw(connection, self.touched.get("clean_sales", ()), codes)
+        propagate.for_kpis(connection, self.touched.get("product_kpis", ()), codes)
+        stores = {key.store for table in ("sales_forecast", "price_evidence") for key in self.touched.get(table, ())}
+        propagate.from_kpis(connection, stores, codes, history_days)
+        _read_again(connection, self.moved_stores)
+
+
+def merge(platform: Platform, readings: list[Reading], replaced: Collection[str], batch: int) -> Merged:
+    """Merge and commit the kinds of reference data that this group brings or takes away."""
+    merged = Merged()
+    for table in MERGED:
+        arrived = [piece for reading in readings for piece in reading.rows(table)]
+        with platform.ledger.transaction() as connection:
+            others = _other_files(connection, table, replaced)
+            concerned = arrived or connection.scalar(
+                sa.select(sa.func.count()).where(f.input == table, f.name.in_(sorted(replaced)), f.copy_of.is_(None))
+            )
+        if not concerned:
+            continue
+        before = platform.store.read(table)
+        after = _winners(table, [*arrived, *_read_archived(platform, table, others)])
+        if before.equals(after):
+            continue
+        merged.versions[table] = platform.store.commit(table, after, Whole(), {"batch": str(batch)})
+        digest = platform.engine.digest(after, by=[], columns=TABLES[table].names).to_pydict()
+        content = f"{digest['content'][0]}:{digest['rows'][0]}" if digest["rows"] else "0"
+        merged.results[table] = Result(propagate.WHOLE, content, content, after.num_rows)
+        _mark(platform, table, before, after, merged)
+    return merged
+
+
+def _other_files(connection: sa.Connection, table: str, replaced: Collection[str]) -> list[Taken]:
+    columns = (f.name, f.taken_size, f.taken_mtime_ns, f.sha256, f.taken_on)
+    rows = connection.execute(sa.select(*columns).where(f.input == table, f.copy_of.is_(None), f.sha256.is_not(None)))
+    return [
+        Taken(name, size, mtime, sha, date.fromisoformat(taken_on))
+        for name, size, mtime, sha, taken_on in rows
+        if name not in replaced
+    ]
+
+
+def _read_archived(platform: Platform, table: str, taken: Iterable[Taken]) -> list[pa.Table]:
+    try:
+        return [piece.rows for item in taken for piece in platform.source.read(item, {}) if piece.input == table]
+    except SourceError as error:
+        raise SourceError(f"The archive no longer holds what {table} is made of: {error}") from error
+
+
+def _winners(table: str, pieces: list[pa.Table]) -> pa.Table:
+    """One row a key, the last in file and line order, sorted by key."""
+    schema = TABLES[table].arrow_schema()
+    if not pieces:
+        return schema.empty_table()
+    rows = pa.concat_tables(pieces, promote_options="permissive").sort_by(
+        [("file", "ascending"), ("line", "ascending")]
+    )
+    keys = list(TABLES[table].key)
+    ordered = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
+    last = ordered.group_by(keys).aggregate([("position", "max")])["position_max"]
+    chosen = rows.take(last.combine_chunks()).sort_by([(key, "ascending") for key in keys])
+    return chosen.select(schema.names).cast(schema).combine_chunks()
+
+
+def _changed(before: pa.Table, after: pa.Table, key: str, columns: Collection[str]) -> set[str | None]:
+    """The key's values whose rows differ in the given columns between two states of a table."""
+
+    def states(rows: pa.Table) -> set[tuple[object, ...]]:
+        return set(zip(*(rows[name].to_pylist() for name in (key, *columns)), strict=True))
+
+    return {row[0] for row in states(before) ^ states(after)}  # type: ignore[misc]
+
+
+def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, merged: Merged) -> None:
+    if table == "products":
+        merged.touched["clean_sales"] |= _using(
+            platform, "raw_sales", _changed(before, after, "product", ["max_quantity"])
+        )
+        used = _changed(before, after, "product", ["category", "unit_cost"])
+        merged.touched["product_kpis"] |= _using(platform, "product_kpis", used)
+    elif table == "stores":
+        merged.touched["clean_sales"] |= _of_stores(platform, "raw_sales", _changed(before, after, "store", []))
+        zones = _changed(before.filter(pc.field("time_zone").is_valid()), after.filter(pc.field("time_zone").is_valid()),
+                         "store", ["time_zone"])  # fmt: skip
+        merged.moved_stores = {store for store in zones if store}
+    else:
+        stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])
+        for forecast in ("sales_forecast", "price_evidence"):
+            merged.touched[forecast] |= {
+                Key(key.store, NO_DAY)
+                for key in _of_stores(
+                    platform, "product_kpis", set() if None in stores else stores, every=None in stores
+                )
+            }
+
+
+def _using(platform: Platform, table: str, products: Collection[str | None]) -> set[Key]:
+    """The store-days whose rows name one of the products; one scan of three columns."""
+    if not products:
+        return set()
+    found = platform.engine.run(
+        f"select distinct store, day from {table} where trim(product) in (select product from changed)",
+        {
+            table: platform.store.files(table),
+            "changed": pa.table({"product": pa.array(sorted(filter(None, products)))}),
+        },
+    )
+    return {Key(store, day.isoformat()) for store, day in zip(*found.to_pydict().values(), strict=True)}
+
+
+def _of_stores(platform: Platform, table: str, stores: Collection[str | None], *, every: bool = False) -> set[Key]:
+    p = partitions.c
+    statement = sa.select(p.store, p.day).where(p.table_name == table, p.rows > 0)
+    with platform.ledger.transaction() as connection:
+        return {Key(store, day) for store, day in connection.execute(statement) if every or store in stores}
+
+
+def _read_again(connection: sa.Connection, stores: Collection[str]) -> None:
+    """Files whose days follow the time zone of a store that changed must be read again."""
+    names = sa.select(slices.c.file).where(slices.c.store.in_(sorted(stores)))
+    connection.execute(sa.update(files).where(f.zone_dependent, f.name.in_(names)).values(state="due"))
