@@ -1,0 +1,211 @@
+"""The choice among the allowed prices of each product.
+
+Belongs here: which price is advised or tested and what the guardrails cost. Does not belong here: which prices are
+allowed and what they earn (`price_ladder`), the table and the words (`price_recommendations`, `price_reasons`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import numpy as np
+
+from emma_platform.transforms.price_ladder import WIDEST_FACTOR, Guardrails, Offers, Products, offers
+from emma_platform.transforms.price_panel import Flags
+from emma_platform.transforms.price_regression import Floats, Ints
+
+GUARDRAILS = ("minimum_margin", "largest_step", "price_ending")
+
+WORTH = 0.01
+"""A gain below a cent is none."""
+
+LIKELY = 0.6
+"""Chance of a gain from which a test is worth its risk."""
+
+TEST_STEP = 0.02
+"""Smallest change of a test: twice what counts as another price."""
+
+_BLOCK = 128
+
+
+class Case(IntEnum):
+    """What was decided, and why."""
+
+    RECOMMEND = 0
+    BEST_ALREADY = 1
+    UNSURE = 2
+    NO_SALES = 3
+    NO_OTHER_PRICE = 4
+    SHORT_STOCK = 5
+    TEST_NEVER_MOVED = 6
+    TEST_LITTLE_EVIDENCE = 7
+    BELOW_COST = 8
+    NO_PRICE = 9
+    NO_COST = 10
+    NO_FORECAST = 11
+
+    @property
+    def status(self) -> str:
+        """The status of `price_recommendations`."""
+        if self is Case.RECOMMEND:
+            return "recommend"
+        if self in (Case.TEST_NEVER_MOVED, Case.TEST_LITTLE_EVIDENCE):
+            return "explore"
+        return "blocked" if self >= Case.BELOW_COST else "hold"
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """How much is known of each product, as flags.
+
+    Attributes:
+        moved: its price has moved and its own sales answered.
+        mostly_prior: other products say more of its response than its own sales.
+        short: the stock will not last; the price is not cut.
+    """
+
+    moved: Flags
+    mostly_prior: Flags
+    short: Flags
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The advised price of each product with its gain; the current price and a gain of zero where it is kept.
+
+    Attributes:
+        other: the best allowed price, with `other_probability`, its chance of a gain; zero where there is none.
+        binding: place in `GUARDRAILS` of the guardrail that costs most, -1 where none does.
+        binding_cost: what that guardrail costs, in expected profit.
+    """
+
+    case: Ints
+    price: Floats
+    p10: Floats
+    p50: Floats
+    p90: Floats
+    probability: Floats
+    units: Floats
+    other: Floats
+    other_probability: Floats
+    binding: Ints
+    binding_cost: Floats
+
+
+def choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
+    """The advice for each product. Blocks of products bound the memory that their candidates take."""
+    parts = []
+    for start in range(0, max(len(products.price), 1), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        some = Products(**{field.name: getattr(products, field.name)[block] for field in fields(products)})
+        known = Knowledge(**{field.name: getattr(knowledge, field.name)[block] for field in fields(knowledge)})
+        parts.append(_choose(some, guardrails, known))
+    return Choice(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Choice)}
+    )
+
+
+def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
+    count = len(products.price)
+    offered = offers(products, guardrails)
+    allowed = _allowed(products, offered, knowledge)
+    worth = offered.expected >= WORTH
+    sure = _highest(offered, worth & (offered.p10 > 0) & allowed & knowledge.moved[offered.product], count)
+    best = _highest(offered, allowed, count)
+    unstocked = _highest(offered, worth, count)
+    test = _test_step(products, offered, allowed & worth & (offered.probability >= LIKELY), best, count)
+
+    better = _at(offered.expected, best) >= WORTH
+    taken = sure >= 0
+    tested = ~taken & better & knowledge.mostly_prior & (test >= 0) & (_at(offered.probability, best) >= LIKELY)
+    would_cut = (unstocked >= 0) & (_at(offered.price, unstocked) < products.price)
+    case = np.select(
+        [
+            taken,
+            tested & ~knowledge.moved,
+            tested,
+            (best < 0) & (products.price <= products.cost),
+            products.units <= 0,
+            knowledge.short & would_cut,
+            best < 0,
+            better,
+        ],
+        [
+            Case.RECOMMEND,
+            Case.TEST_NEVER_MOVED,
+            Case.TEST_LITTLE_EVIDENCE,
+            Case.BELOW_COST,
+            Case.NO_SALES,
+            Case.SHORT_STOCK,
+            Case.NO_OTHER_PRICE,
+            Case.UNSURE,
+        ],
+        Case.BEST_ALREADY,
+    ).astype(np.int64)
+    chosen = np.where(taken, sure, np.where(tested, test, -1))
+    binding, cost = _binding(products, guardrails, knowledge, _at(offered.expected, sure))
+    costed = (taken | ((chosen < 0) & knowledge.moved)) & (cost >= WORTH)
+    return Choice(
+        case,
+        np.where(chosen >= 0, _at(offered.price, chosen), products.price),
+        _at(offered.p10, chosen),
+        _at(offered.p50, chosen),
+        _at(offered.p90, chosen),
+        _at(offered.probability, chosen),
+        np.where(chosen >= 0, _at(offered.units, chosen), products.units),
+        _at(offered.price, best),
+        _at(offered.probability, best),
+        np.where(costed, binding, -1),
+        np.where(costed, cost, 0.0),
+    )
+
+
+def _allowed(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
+    """No cut where the stock will not last."""
+    return np.asarray(~(knowledge.short[offered.product] & (offered.price < products.price[offered.product])))
+
+
+def _at(values: Floats, place: Ints) -> Floats:
+    """The value at each place; zero where the place is -1."""
+    return np.asarray(np.r_[values, 0.0][place])
+
+
+def _highest(offered: Offers, eligible: Flags, count: int) -> Ints:
+    """The eligible offer with the highest expected gain of each product, the lower price of equals; -1 without one."""
+    return _first(offered.product, -offered.expected, eligible, count)
+
+
+def _first(product: Ints, rank: Floats, eligible: Flags, count: int) -> Ints:
+    """The eligible offer of the lowest rank of each product, the first of equals; -1 without one."""
+    places = np.flatnonzero(eligible)
+    order = places[np.lexsort((places, rank[places], product[places]))]
+    found, start = np.unique(product[order], return_index=True)
+    result = np.full(count, -1, dtype=np.int64)
+    result[found] = order[start]
+    return result
+
+
+def _test_step(products: Products, offered: Offers, eligible: Flags, best: Ints, count: int) -> Ints:
+    """The offer nearest to the current price on the side of the best one, from `TEST_STEP` on if there is any there."""
+    if not len(offered.price):
+        return np.full(count, -1, dtype=np.int64)
+    current = products.price[offered.product]
+    aim = _at(offered.price, best)[offered.product]
+    side = (offered.price > current) == (aim > current)
+    distance = np.abs(offered.price / current - 1.0)
+    small = distance < TEST_STEP - 1e-9
+    # Below the smallest step the largest change comes first, after all of those beyond it.
+    return _first(offered.product, np.where(small, 2.0 * WIDEST_FACTOR - distance, distance), eligible & side, count)
+
+
+def _binding(products: Products, guardrails: Guardrails, knowledge: Knowledge, gain: Floats) -> tuple[Ints, Floats]:
+    """The guardrail without which most more would be gained, and how much more."""
+    costs = []
+    for name in GUARDRAILS:
+        offered = offers(products, guardrails, without=name)
+        eligible = (offered.expected >= WORTH) & (offered.p10 > 0) & _allowed(products, offered, knowledge)
+        best = _highest(offered, eligible, len(gain))
+        costs.append(np.maximum(_at(offered.expected, best) - gain, 0.0))
+    cost = np.stack(costs)
+    return np.argmax(cost, axis=0).astype(np.int64), cost.max(axis=0)

@@ -1,0 +1,129 @@
+"""The price advice in words: one plain sentence for the people who run the shop.
+
+Belongs here: wording and rounding. Does not belong here: any decision (`price_choice`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_platform.transforms.price_choice import Case
+from emma_platform.transforms.price_regression import Floats, Ints
+
+Texts: TypeAlias = npt.NDArray[np.str_]
+
+INELASTIC = -1.0
+"""Above this a dearer price earns more whatever it is, as far as the estimate goes: only the step stops it."""
+
+_WHOLE_NUMBERS = 10.0
+_UNCHANGED_PCT = 0.5
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sentences speak of, one value for each product; what a product's case does not use may be anything."""
+
+    current: Floats
+    cost: Floats
+    cover: Floats
+    elasticity: Floats
+    forecast: Floats
+    price: Floats
+    gain: Floats
+    probability: Floats
+    units: Floats
+    other: Floats
+    other_probability: Floats
+
+
+def reasons(case: Ints, facts: Facts) -> Texts:
+    """One sentence for each product, by its case."""
+    result = np.full(len(case), "", dtype=object)
+    for each in Case:
+        mine = case == each
+        if mine.any():
+            result[mine] = _sentence(each, Facts(*(getattr(facts, field.name)[mine] for field in fields(facts))))
+    return result
+
+
+def _sentence(case: Case, facts: Facts) -> Texts | str:
+    if case is Case.RECOMMEND:
+        return _recommend(facts)
+    if case in (Case.TEST_NEVER_MOVED, Case.TEST_LITTLE_EVIDENCE):
+        return _test(case, facts)
+    return _refuse(case, facts) if case >= Case.BELOW_COST else _keep(case, facts)
+
+
+def _keep(case: Case, facts: Facts) -> Texts:
+    keep = _join("Keep ", _number(facts.current), ": ")
+    kept = {
+        Case.BEST_ALREADY: "no other allowed price is expected to earn more.",
+        Case.NO_SALES: "no sales are expected over 28 days.",
+        Case.NO_OTHER_PRICE: "no other price is allowed within the largest step and above the lowest margin.",
+    }
+    if case is Case.UNSURE:
+        chance = _percent(facts.other_probability)
+        return _join(
+            keep, _number(facts.other), " would earn more with a chance of ", chance, " %, which is not sure enough."
+        )
+    if case is Case.SHORT_STOCK:
+        days = np.char.mod("%.0f", np.maximum(facts.cover, 0.0))
+        return _join(keep, "a lower price would earn more, but the stock lasts only about ", days, " days.")
+    return _join(keep, kept[case])
+
+
+def _refuse(case: Case, facts: Facts) -> Texts | str:
+    if case is Case.BELOW_COST:
+        numbers = _join("cost ", _number(facts.cost), ", price ", _number(facts.current))
+        return _join("No advice: it sells below cost (", numbers, ") and no allowed price is in reach; check the cost.")
+    return {
+        Case.NO_PRICE: "No advice: it was not sold in the days looked at, so its price is not known.",
+        Case.NO_COST: "No advice: its cost is not known; add unit_cost to the products file.",
+        Case.NO_FORECAST: "No advice: there is no sales forecast, because it has not sold lately.",
+    }[case]
+
+
+def _recommend(facts: Facts) -> Texts:
+    verb = np.where(facts.price > facts.current, "Raise from ", "Lower from ")
+    prices = _join(verb, _number(facts.current), " to ", _number(facts.price))
+    gain = np.where(np.abs(facts.gain) >= _WHOLE_NUMBERS, np.char.mod("%.0f", facts.gain), _number(facts.gain))
+    outlook = _join(": about ", gain, " more profit over 28 days, ", _percent(facts.probability), " % likely; ")
+    doubt = " Low confidence: sales hardly seem to react to the price, so only the largest step limits it."
+    return _join(prices, outlook, _change(facts), ".", np.where(facts.elasticity > INELASTIC, doubt, ""))
+
+
+def _test(case: Case, facts: Facts) -> Texts:
+    why = {
+        Case.TEST_NEVER_MOVED: "its price has never moved, so similar products have to say how sales react",
+        Case.TEST_LITTLE_EVIDENCE: "its own sales say little of how they react to the price yet",
+    }[case]
+    prices = _join("Test ", _number(facts.price), " instead of ", _number(facts.current), ": ", why)
+    return _join(prices, "; a gain is ", _percent(facts.probability), " % likely, ", _change(facts), ".")
+
+
+def _change(facts: Facts) -> Texts:
+    change = 100.0 * (facts.units / np.where(facts.forecast > 0, facts.forecast, 1.0) - 1.0)
+    moves = _join(
+        np.where(change > 0, "sales rise by about ", "sales fall by about "), np.char.mod("%.0f", abs(change)), " %"
+    )
+    return np.where(np.abs(change) < _UNCHANGED_PCT, "sales stay about the same", moves)
+
+
+def _number(values: Floats) -> Texts:
+    return np.char.mod("%.2f", values)
+
+
+def _percent(chance: Floats) -> Texts:
+    """Whole percent; never 100, which nobody can promise."""
+    return np.char.mod("%.0f", np.minimum(100.0 * chance, 99.0))
+
+
+def _join(*parts: Texts | str) -> Texts:
+    result = np.asarray(parts[0])
+    for part in parts[1:]:
+        result = np.strings.add(result, np.asarray(part))
+    return result

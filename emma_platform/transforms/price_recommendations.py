@@ -1,0 +1,147 @@
+"""What to charge, or why not to change it.
+
+Belongs here: what is known of each product brought together, and the advice as `price_recommendations`. Does not belong
+here: which prices are allowed and what they earn (`price_ladder`), the choice (`price_choice`) and the words
+(`price_reasons`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from emma_platform.model.tables import PRICE_RECOMMENDATIONS
+from emma_platform.transforms.price_choice import GUARDRAILS, Case, Knowledge, choose
+from emma_platform.transforms.price_evidence import FEWEST_PRICES
+from emma_platform.transforms.price_ladder import Guardrails, Products
+from emma_platform.transforms.price_panel import codes, floats, places
+from emma_platform.transforms.price_reasons import Facts, reasons
+from emma_platform.transforms.price_regression import Floats
+
+SHORT_COVER_DAYS = 7.0
+"""With stock for less, the price is never cut: it would sell out sooner, not sell more."""
+
+_STATUSES = pa.array([case.status for case in Case], pa.string())
+
+MOSTLY_PRIOR = 0.5
+"""Weight of a product's own sales below which others say more."""
+
+
+def recommend(
+    *,
+    evidence: pa.Table,
+    response: pa.Table,
+    forecast: pa.Table,
+    latest: pa.Table,
+    guardrails: Guardrails,
+    store: str,
+    made_on: date,
+) -> pa.Table:
+    """Price advice for one store: one row per product of the evidence, sorted by product.
+
+    Among the allowed prices whose gain is above zero with a chance of 90 %, the one with the highest expected gain
+    under the posterior is recommended, if the product's price has ever moved; where it has not, or the posterior is
+    mostly prior, and a gain is likely but not shown, a small test is proposed. The uncertainty is that of the
+    elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
+    recommended without that one, less that of what is.
+
+    Args:
+        evidence: `price_evidence` of the store.
+        response: `price_response` of the same products.
+        forecast: `sales_forecast` of the store, made on `made_on`.
+        latest: `product_kpis` of the store on `made_on`: product, unit_cost, days_of_cover; products may lack.
+        guardrails: what prices must keep to.
+        store: the store.
+        made_on: the store's last known day.
+
+    Raises:
+        ValueError: the response lacks a product of the evidence.
+    """
+    evidence = evidence.sort_by("product")
+    names = evidence["product"].combine_chunks()
+    count = len(names)
+    if not count:
+        return PRICE_RECOMMENDATIONS.arrow_schema().empty_table()
+    place = codes(names, response["product"].combine_chunks())
+    if (place < 0).any():
+        raise ValueError("price_response lacks products of price_evidence; compute both from the same evidence")
+    elasticity, error = floats(response["elasticity"])[place], floats(response["std_error"])[place]
+    weight = floats(response["own_weight"])[place]
+    points = evidence["price_points"].to_numpy()
+    current = floats(evidence["current_price"])
+    cost, cover = _looked_up(names, latest, "unit_cost"), _looked_up(names, latest, "days_of_cover")
+    units = _horizon_units(names, forecast)
+
+    case = np.full(count, Case.RECOMMEND, dtype=np.int64)
+    case[np.isnan(units)] = Case.NO_FORECAST
+    case[~(cost >= 0)] = Case.NO_COST
+    case[~(current > 0)] = Case.NO_PRICE
+    known = np.flatnonzero(case == Case.RECOMMEND)
+    moved = ((points >= FEWEST_PRICES) & (weight > 0))[known]
+    choice = choose(
+        Products(current[known], cost[known], units[known], elasticity[known], error[known]),
+        guardrails,
+        Knowledge(moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS),
+    )
+    case[known] = choice.case
+    blank = case >= Case.BELOW_COST
+
+    def whole(values: Floats) -> Floats:
+        """Values of the products that were chosen for, as values of all."""
+        result = np.zeros(count)
+        result[known] = values
+        return result
+
+    binding = np.full(count, -1, dtype=np.int64)
+    binding[known] = choice.binding
+    held = np.isin(case, [each for each in Case if each.status == "hold"])
+    words = Facts(
+        current=current,
+        cost=cost,
+        cover=cover,
+        elasticity=elasticity,
+        forecast=units,
+        price=whole(choice.price),
+        gain=whole(choice.p50),
+        probability=whole(choice.probability),
+        units=whole(choice.units),
+        other=whole(choice.other),
+        other_probability=whole(choice.other_probability),
+    )
+    return pa.Table.from_arrays(
+        [
+            pa.array([store] * count, pa.string()),
+            names,
+            pa.array([made_on] * count, pa.date32()),
+            evidence["current_price"],
+            pa.array(whole(choice.price), mask=blank),
+            _STATUSES.take(places(case)),
+            pa.array(whole(choice.p10), mask=blank),
+            pa.array(whole(choice.p50), mask=blank),
+            pa.array(whole(choice.p90), mask=blank),
+            pa.array(whole(choice.units), mask=blank),
+            pa.array(whole(choice.probability), mask=blank | held),
+            pa.array(GUARDRAILS, pa.string()).take(places(np.where(blank, -1, binding))),
+            pa.array(whole(choice.binding_cost), mask=blank | (binding < 0)),
+            pa.array(reasons(case, words), pa.string()),
+        ],
+        schema=PRICE_RECOMMENDATIONS.arrow_schema(),
+    )
+
+
+def _looked_up(names: pa.Array[pa.StringScalar], rows: pa.Table, column: str) -> Floats:
+    """The column's value for each product; not a number where there is none."""
+    place = codes(names, rows["product"].combine_chunks())
+    return np.asarray(np.where(place >= 0, np.r_[floats(rows[column]), np.nan][place], np.nan))
+
+
+def _horizon_units(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:
+    """Expected units of each product over the whole horizon; not a number without a forecast."""
+    forecast = forecast.sort_by([("product", "ascending"), ("day", "ascending")])
+    place = codes(forecast["product"], names)
+    mean = floats(forecast["mean"])
+    known = (place >= 0) & np.isfinite(mean)
+    total = np.bincount(place[known], weights=mean[known], minlength=len(names))
+    return np.where(np.bincount(place[known], minlength=len(names)) > 0, np.maximum(total, 0.0), np.nan)
