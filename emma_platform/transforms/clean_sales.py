@@ -1,0 +1,87 @@
+"""Cuts the judged sales lines into the tables they make.
+
+Belongs here: what happens to the result of `clean_sales.sql`. Does not belong here: the rules, which are in that statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.model.tables import CLEAN_SALES, SET_ASIDE_ROWS
+
+_NAMED_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
+_CONTROL_CHARACTERS = {chr(code): _NAMED_ESCAPES.get(code, f"\\u{code:04x}") for code in range(32)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a batch of store-days comes to.
+
+    Attributes:
+        clean_sales: as the table, in no order.
+        set_aside_rows: as the table, in no order.
+        counts: one row per store-day: `store, day, lines, clean, set_aside, duplicates` (integers); lines is the sum of the
+            other three.
+    """
+
+    clean_sales: pa.Table
+    set_aside_rows: pa.Table
+    counts: pa.Table
+
+
+def split(judged: pa.Table) -> Cleaned:
+    """The tables that judged lines make.
+
+    Args:
+        judged: the result of `clean_sales.sql`.
+
+    Raises:
+        ValueError: a column that the tables demand is empty in a row.
+    """
+    verdict = judged["verdict"]
+    is_clean, is_duplicate = pc.equal(verdict, "clean"), pc.equal(verdict, "duplicate")
+    is_aside = pc.invert(pc.or_(is_clean, is_duplicate))
+    return Cleaned(
+        clean_sales=judged.select(CLEAN_SALES.names).filter(is_clean).cast(CLEAN_SALES.arrow_schema()),
+        set_aside_rows=_set_aside(judged.filter(is_aside)),
+        counts=_counts(judged, is_clean, is_aside, is_duplicate),
+    )
+
+
+def _set_aside(rows: pa.Table) -> pa.Table:
+    columns = {
+        "file": rows["file"],
+        "line": rows["file_line"],
+        "store": rows["store"],
+        "day": rows["day"],
+        "reason": rows["verdict"],
+        "row": _without_control_characters(rows["raw"]),
+        "input": pa.repeat(pa.scalar("sales"), len(rows)),
+    }
+    return pa.table(columns).select(SET_ASIDE_ROWS.names).cast(SET_ASIDE_ROWS.arrow_schema())
+
+
+def _without_control_characters(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """JSON as RFC 8259, section 7, demands it: no control character stands for itself within a string."""
+    return reduce(
+        lambda column, pair: pc.replace_substring(column, pattern=pair[0], replacement=pair[1]),
+        _CONTROL_CHARACTERS.items(),
+        text,
+    )
+
+
+def _counts(judged: pa.Table, is_clean: pa.Array, is_aside: pa.Array, is_duplicate: pa.Array) -> pa.Table:
+    flags = {"clean": is_clean, "set_aside": is_aside, "duplicates": is_duplicate}
+    columns = {name: pc.cast(flag, pa.int64()) for name, flag in flags.items()}
+    grouped = (
+        pa.table({"store": judged["store"], "day": judged["day"], **columns})
+        .group_by(["store", "day"])
+        .aggregate([([], "count_all"), *((name, "sum") for name in columns)])
+    )
+    return grouped.select(["store", "day", "count_all", *(f"{name}_sum" for name in columns)]).rename_columns(
+        ["store", "day", "lines", *columns]
+    )
