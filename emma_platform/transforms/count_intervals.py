@@ -55,8 +55,8 @@ def negative_binomial_quantiles(mean: Floats, variance: Floats, levels: Floats =
 def exact_quantiles(mean: Floats, ratio: Floats, levels: Floats = LEVELS) -> Floats:
     """The smallest k with P(Y <= k) >= level for each level and pair: levels x pairs.
 
-    Up to a mean of 100 by summing the probabilities, beyond by the inverse of the incomplete beta function. One quantile
-    of the inverse costs 1.9 us, the sum for five levels together 0.4 us at a mean of 1.
+    Up to a mean of 100 by summing the probabilities, beyond by the inverse of the incomplete beta function: five levels
+    cost 0.7 us by the sum for means around 1, 9 us by the inverse.
 
     Args:
         mean: expected counts, above 0.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,8 @@ class Event:
 class Demand:
     """One store's history and what is known of the days after it.
 
-    Arrays are days x products. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for the
-    days of the forecast.
+    Arrays are days x products. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for
+    the days of the forecast.
 
     Attributes:
         products: product codes, sorted.
@@ -49,7 +50,7 @@ class Demand:
         closed: the calendar calls the day closed.
         events: holidays and events by kind and name, the most frequent first.
         first_sale: index of each product's first day with a sale.
-        unit: what a product is counted in: 1 for pieces, 0.01 where parts of a unit are sold.
+        first_part: index of each product's first day with a part of a unit sold, such as 0.355 kg; past the end: none.
     """
 
     first_day: date
@@ -63,7 +64,11 @@ class Demand:
     closed: Flags
     events: tuple[Event, ...]
     first_sale: Codes
-    unit: Floats
+    first_part: Codes
+
+    def unit(self, origin: int) -> Floats:
+        """What each product is counted in, as known on day `origin`: 1 for pieces, 0.01 where parts are sold."""
+        return np.where(self.first_part <= origin, _FINEST_UNIT, 1.0)
 
     @property
     def weekdays(self) -> Codes:
@@ -130,11 +135,12 @@ def read_demand(
     empty = np.equal(_numbers(demand["on_hand"]), 0.0) & ~sold
     out[row, column] = empty if whole else empty[keep]
 
-    on_hand_closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
-    is_open = table.any(axis=1) & ~on_hand_closed[:length]
+    closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
+    is_open = table.any(axis=1) & ~closed[:length]
     first_sale = np.argmax(table > 0, axis=0)
     known = is_open[:, None] & ~out
     known &= np.arange(length)[:, None] >= first_sale
+    parts = table != np.rint(table)
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
         made_on=made_on,
@@ -144,10 +150,10 @@ def read_demand(
         known=known,
         open=is_open,
         promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days),
-        closed=on_hand_closed,
+        closed=closed,
         events=events,
         first_sale=first_sale.astype(np.int64),
-        unit=np.where((table == np.rint(table)).all(axis=0), 1.0, _FINEST_UNIT),
+        first_part=np.where(parts.any(axis=0), np.argmax(parts, axis=0), length).astype(np.int64),
     )
 
 
@@ -155,15 +161,15 @@ def _epoch(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _numbers(column: pa.ChunkedArray) -> Floats:
+def _numbers(column: pa.ChunkedArray[Any]) -> Floats:
     """A numeric column as floats; null becomes NaN."""
     return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _products(column: pa.ChunkedArray, sold: Flags) -> tuple[list[str], Codes]:
+def _products(column: pa.ChunkedArray[Any], sold: Flags) -> tuple[list[str], Codes]:
     """The products with a sale, sorted, and each row's number among them (-1: none)."""
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist()
+    names: list[Any] = encoded.dictionary.to_pylist()
     indices = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
     seen = np.bincount(indices[sold], minlength=len(names)) > 0
     ordered = sorted(np.flatnonzero(seen).tolist(), key=names.__getitem__)
@@ -172,10 +178,10 @@ def _products(column: pa.ChunkedArray, sold: Flags) -> tuple[list[str], Codes]:
     return [names[index] for index in ordered], rank[indices]
 
 
-def _categories(column: pa.ChunkedArray, days: Codes, codes: Codes, width: int) -> Codes:
+def _categories(column: pa.ChunkedArray[Any], days: Codes, codes: Codes, width: int) -> Codes:
     """Each product's category on its latest day, numbered in the order of the names."""
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    names: list[str] = encoded.dictionary.to_pylist()
+    names: list[Any] = encoded.dictionary.to_pylist()
     rank = np.zeros(len(names) + 1, dtype=np.int64)
     rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(1, len(names) + 1)
     indices = np.asarray(encoded.indices.fill_null(len(names)).to_numpy(), dtype=np.int64)
@@ -190,7 +196,7 @@ def _categories(column: pa.ChunkedArray, days: Codes, codes: Codes, width: int) 
 
 def _of_store(rows: pa.Table, store: str) -> pa.Table:
     stores = rows["store"].cast(pa.string())
-    return rows.filter(pc.or_(pc.is_null(stores), pc.fill_null(pc.equal(stores, pa.scalar(store)), fill_value=False)))
+    return rows.filter(pc.or_kleene(pc.is_null(stores), pc.equal(stores, pa.scalar(store))))
 
 
 def _calendar(calendar: pa.Table, *, store: str, start: int, length: int) -> tuple[Flags, tuple[Event, ...]]:
@@ -213,12 +219,8 @@ def _calendar(calendar: pa.Table, *, store: str, start: int, length: int) -> tup
 def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: int, length: int) -> Flags:
     """Which product is promoted on which day; a promotion that ends before it starts has no day."""
     rows = _of_store(promotions, store)
-    number = np.asarray(
-        pc.fill_null(
-            pc.index_in(rows["product"].cast(pa.string()), value_set=pa.array(products, pa.string())), -1
-        ).to_numpy(),
-        dtype=np.int64,
-    )
+    places = {product: place for place, product in enumerate(products)}
+    number = np.array([places.get(str(product), -1) for product in rows["product"].to_pylist()], dtype=np.int64)
     first, last = (
         np.asarray(rows[name].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64) - start
         for name in ("first_day", "last_day")

@@ -1,14 +1,14 @@
 """Daily demand of one store for the next 28 days, with intervals, and how good such forecasts were before.
 
-Belongs here: the one entry, the rolling origins, the calibration of intervals, what is shown, the tables. Does not belong
-here: the estimates themselves (`forecast_origin` and what it uses). Pure and deterministic: no clock, no chance, no order
-of rows matters.
+Belongs here: the one entry, the rolling origins, the calibration of intervals, what is shown, the tables. Does not
+belong here: the estimates themselves (`forecast_origin` and what it uses). Pure and deterministic: no clock, no chance,
+no order of rows matters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +66,7 @@ def forecast_store(
     Returns:
         All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
         182 days; scores for those of them with an origin at least 14 days after their first sale. What is shown for an
-        earlier origin is what the method said then: whether the seasonal naive replaces it is decided for `made_on` only.
+        earlier origin is what the method said then: the seasonal naive may replace it for `made_on` only.
 
     Raises:
         ValueError: `horizon_days` or `history_days` is out of range.
@@ -131,7 +131,7 @@ class _Calibration:
         days = made.origin + 1 + ahead
         sample = replace(made, mean=made.mean[ahead], variance=made.variance[ahead])
         counted = history.known[days] & (_scorable(history, made) & made.live) & ~made.closed[ahead, None]
-        weights = counted / np.sqrt(np.maximum(sample.variance, history.unit**2))
+        weights = counted / np.sqrt(np.maximum(sample.variance, history.unit(made.origin) ** 2))
         losses = np.zeros((len(SCALES), horizon))
         for number, scale in enumerate(SCALES):
             losses[number, ahead] = pinball_loss(
@@ -154,7 +154,7 @@ def _scorable(history: Demand, made: OriginForecast) -> Flags:
 
 def _quantiles(made: OriginForecast, history: Demand, scale: float) -> Floats:
     """Quantiles x horizon x products, in units."""
-    unit = history.unit
+    unit = history.unit(made.origin)
     return negative_binomial_quantiles(made.mean / unit, made.variance * (scale / unit) ** 2) * unit
 
 

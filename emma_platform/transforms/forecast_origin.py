@@ -24,9 +24,11 @@ NEW_DAYS = 7
 _LAUNCH_DAYS = 28
 _LAUNCH_STRENGTH_DAYS = 7.0
 _CAP_QUANTILE, _CAP_FACTOR, _CAP_MARGIN = 0.95, 1.5, 1.0
-_SHARPNESS = 10.0
-_CLASS_DAYS = 300.0
+_SHARPNESS = 3.0
+_CLASS_DAYS = 1000.0
 _NAIVE_WEEKS = 8
+_START_PRODUCTS = 5
+_START_LONGEST_DAYS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,27 @@ def forecast_from(demand: Demand, origin: int, horizon: int) -> OriginForecast:
     factors = fit_factors(demand, origin)
     lift = factors.on(demand, past)
     values = units / lift
-    days = known.sum(axis=0).astype(np.float64)
     np.minimum(values, _caps(values, known), out=values)
-    aged = ERROR_DISCOUNT ** np.arange(origin, -1, -1.0)
-    lift *= known
-    run = smooth(values, lift, RATES, start=np.zeros(values.shape[1]), start_weight=0.0, discount=ERROR_DISCOUNT)
+    evidence = _after_first_sale(demand, origin)
+    days = evidence.sum(axis=0).astype(np.float64)
+    start, start_days = _start(values, evidence)
+    lift *= evidence
+    run = smooth(
+        values,
+        lift,
+        RATES,
+        start=np.full(values.shape[1], start),
+        start_weight=start_days,
+        discount=ERROR_DISCOUNT,
+    )
     weights = rate_weights(
         run.errors, demand_classes(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
     )
     level = (weights * run.levels).sum(axis=0)
-    total = aged @ known
-    squared = (weights * run.errors).sum(axis=0) / np.maximum(total, 1e-9)
-    ratio = shrunk_ratios(squared, np.einsum("i,ij,ij->j", aged, values, known) / np.maximum(total, 1e-9), days)
+    aged = (ERROR_DISCOUNT ** np.arange(origin, -1, -1.0))[:, None] * evidence
+    total = np.maximum(aged.sum(axis=0), 1e-9)
+    squared = (weights * run.errors).sum(axis=0) / total
+    ratio = shrunk_ratios(squared, np.einsum("ij,ij->j", aged, values) / total, days)
     new = (demand.first_sale <= origin) & (origin - demand.first_sale + 1 < NEW_DAYS)
     level = np.where(new, _launch_level(demand, origin, values, known), level)
 
@@ -88,6 +99,40 @@ def forecast_from(demand: Demand, origin: int, horizon: int) -> OriginForecast:
 def _live(demand: Demand, origin: int) -> Flags:
     recent = demand.units[max(0, origin + 1 - DEAD_AFTER_DAYS) : origin + 1]
     return np.asarray((recent > 0).any(axis=0), dtype=np.bool_)
+
+
+def _after_first_sale(demand: Demand, origin: int) -> Flags:
+    """What the level is estimated from: the known days after the first sale.
+
+    The first sale is why the history starts there; counting it doubles the rate of a product that sold once more. On a
+    store of 8,204 products that sell a few times a year it raised the bias from 11 % to 65 %.
+    """
+    evidence = demand.known[: origin + 1].copy()
+    launched = np.flatnonzero(demand.first_sale <= origin)
+    evidence[demand.first_sale[launched], launched] = False
+    return evidence
+
+
+def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
+    """The level that a product starts from, and how many days of evidence that is worth.
+
+    The mean and the weight of the gamma-Poisson posterior, both by moments over the store's products (Robbins, An
+    empirical Bayes approach to statistics, 1956): variance within days over variance between products.
+    """
+    days = evidence.sum(axis=0)
+    used = days > 1
+    if used.sum() < _START_PRODUCTS:
+        return 0.0, 0.0
+    count = days[used]
+    kept = values[:, used] * evidence[:, used]
+    rates = kept.sum(axis=0) / count
+    within = np.maximum(np.einsum("ij,ij->j", kept, kept) / count - rates * rates, 0.0)
+    mean = float((rates * count).sum() / count.sum())
+    noise = float((within * count).sum() / count.sum())
+    between = float((count * (rates - mean) ** 2).sum() / count.sum()) - noise * len(count) / float(count.sum())
+    if mean <= 0:
+        return 0.0, 0.0
+    return mean, float(np.clip(noise / max(between, noise / _START_LONGEST_DAYS, 1e-300), 0.0, _START_LONGEST_DAYS))
 
 
 def _caps(values: Floats, known: Flags) -> Floats:

@@ -1,7 +1,7 @@
 """The level of many series at once: simple exponential smoothing over a grid of rates, and how the rates are weighed.
 
-Belongs here: the recursion, demand classes, weights of the rates. Does not belong here: what is divided out of the sales
-before (`demand_factors`) and what is made of the level (`forecast`).
+Belongs here: the recursion, demand classes, weights of the rates. Does not belong here: what is divided out of the
+sales before (`demand_factors`) and what is made of the level (`forecast_origin`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def smooth(
 ) -> Smoothed:
     """Simple exponential smoothing of every column with every rate.
 
-    l_t = l_(t-1) + a_t (y_t - l_(t-1)), Hyndman et al., Forecasting with Exponential Smoothing, 2008, equation 2.2a. The
+    l_t = l_(t-1) + a_t (y_t - l_(t-1)): Hyndman et al., Forecasting with Exponential Smoothing, 2008, section 2.2. The
     rate of the n-th observation is a_t = max(a, 1 / (start_weight + n)): the level starts as a running mean, and an
     infinite start_weight gives the textbook recursion. Days without weight change nothing.
 
@@ -85,8 +85,8 @@ def smooth(
 def demand_classes(units: Floats, known: Flags) -> Codes:
     """The demand class of every column: 0 smooth, 1 intermittent, 2 erratic, 3 lumpy.
 
-    Average interval between sales below 1.32 days or not, squared coefficient of variation of the sizes below 0.49 or not:
-    Syntetos, Boylan and Croston, On the categorization of demand patterns, JORS 56, 2005.
+    Average interval between sales up to 1.32 days or not, squared coefficient of variation of the sizes up to 0.49 or
+    not: Syntetos, Boylan and Croston, On the categorization of demand patterns, JORS 56, 2005.
     """
     count = known.sum(axis=0)
     sold = known & (units > 0)
@@ -96,7 +96,7 @@ def demand_classes(units: Floats, known: Flags) -> Codes:
     variation = np.maximum((sizes * sizes).sum(axis=0) / sales - mean * mean, 0.0)
     rare = count > _INTERVAL_LIMIT * sales
     varied = variation > _VARIATION_LIMIT * mean * mean
-    return rare.astype(np.int64) + 2 * varied.astype(np.int64)
+    return np.asarray(rare + 2 * varied, dtype=np.int64)
 
 
 def rate_weights(
