@@ -1,0 +1,90 @@
+"""The best price there is, for one who knows the true demand.
+
+Belongs here: profit at any price, and the price that earns the most within the same guardrails as the platform's.
+Does not belong here: the platform's own advice (`transforms`), and how the two compare (`scorecard`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from emma_platform.demo.chain import Chain
+from emma_platform.demo.world import Floats
+from emma_platform.settings import Settings
+
+DAYS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrails:
+    """What a new price must keep to: margin and step in percent, endings in cents of a whole unit of currency."""
+
+    minimum_margin_pct: float
+    largest_step_pct: float
+    endings: tuple[int, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Guardrails:
+        """The guardrails of the platform's settings."""
+        endings = {round(float(text) * 100) % 100 for text in settings.price_endings.split(",")}
+        return cls(settings.minimum_margin_pct, settings.largest_step_pct, tuple(sorted(endings)))
+
+
+@dataclass(frozen=True, slots=True)
+class BestPrice:
+    """The best price of one store and product over some days; money in the store's currency."""
+
+    store: str
+    product: str
+    current_price: float
+    price: float
+    profit: float
+    uplift: float
+
+
+def candidate_prices(current: float, cost: float, rules: Guardrails) -> Floats:
+    """Prices with an allowed ending, within the step and above the lowest margin, and the current one; ascending.
+
+    A price keeps the margin when (price - cost) / price is at least `minimum_margin_pct` percent.
+    """
+    cents = round(current * 100)
+    step = rules.largest_step_pct / 100
+    # A thousandth of a cent keeps prices that lie on the bound.
+    low, high = cents * (1 - step) - 1e-3, cents * (1 + step) + 1e-3
+    prices = np.arange(int(np.ceil(low)), int(np.floor(high)) + 1)
+    allowed = np.isin(prices % 100, rules.endings) & (
+        prices - cost * 100 >= prices * rules.minimum_margin_pct / 100 - 1e-3
+    )
+    return np.union1d(prices[allowed], [cents]) / 100
+
+
+def true_profit(chain: Chain, store: str, product: str, price: float, first_day: date, days: int = DAYS) -> float:
+    """Expected profit over these days at that price: (price - true cost) x expected units."""
+    cost = chain.products[chain.product_index[product]].cost_cents / 100
+    return (price - cost) * chain.expected_units(store, product, price, first_day, days)
+
+
+def best_price(
+    chain: Chain, store: str, product: str, first_day: date, rules: Guardrails, days: int = DAYS
+) -> BestPrice:
+    """The price that earns the most from `first_day` on; of equal ones the lowest.
+
+    The current price is the regular one on the day before.
+
+    Raises:
+        KeyError: no such store or product.
+        ValueError: the days leave the chain's history and future.
+    """
+    s, p = chain.store_index[store], chain.product_index[product]
+    current = float(chain.regular[s, p, (first_day - chain.first_day).days - 1]) / 100
+    cost = chain.products[p].cost_cents / 100
+    prices = candidate_prices(current, cost, rules)
+    # Demand is reach * (price / list)^e, so one evaluation gives all candidates.
+    reach = chain.expected_units(store, product, float(chain.list_prices[p]), first_day, days)
+    profits = (prices - cost) * reach * (prices / chain.list_prices[p]) ** chain.elasticity[s, p]
+    best = int(np.argmax(profits))
+    now = true_profit(chain, store, product, current, first_day, days)
+    return BestPrice(store, product, current, float(prices[best]), float(profits[best]), float(profits[best]) - now)

@@ -1,0 +1,97 @@
+"""Elasticities and price advice against the truth.
+
+Belongs here: the measures of `price_response` and `price_recommendations`. Does not belong here: the best price itself
+(`oracle`) and goals (`goals`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.demo.chain import Chain
+from emma_platform.demo.goals import Goals, Row
+from emma_platform.demo.oracle import Guardrails, best_price, true_profit
+from emma_platform.demo.score_forecast import last_known_days, positions
+from emma_platform.demo.world import Ints
+
+_FEWEST = 3
+
+
+def elasticity_rows(chain: Chain, response: pa.Table, goals: Goals) -> list[Row]:
+    """Correlation and mean absolute error of elasticities with evidence: the price moved, and sales show it."""
+    store, product = _places(chain, response)
+    found, weight = response["elasticity"].to_numpy(), response["own_weight"].to_numpy()
+    known = (store >= 0) & (product >= 0)
+    given = np.zeros(chain.price_moved.shape, dtype=bool)
+    given[store[known], product[known]] = True
+    moved = np.zeros(len(found), dtype=bool)
+    moved[known] = chain.price_moved[store[known], product[known]]
+    used = moved & (weight > 0)
+    correlation = error = np.nan
+    if used.sum() >= _FEWEST:
+        truth = chain.elasticity[store[used], product[used]]
+        error = float(np.abs(found[used] - truth).mean())
+        if found[used].std() > 0 and truth.std() > 0:
+            correlation = float(np.corrcoef(found[used], truth)[0, 1])
+    of = f" of {int(used.sum())}"
+    return [
+        Row.exact(
+            "elasticities of store-products whose price moved",
+            int(chain.price_moved.sum()),
+            int((given & chain.price_moved).sum()),
+        ),
+        Row.at_least(f"elasticities{of}: correlation with the truth", goals.correlation, correlation),
+        Row.at_most(f"elasticities{of}: mean absolute error", goals.elasticity_error, error),
+    ]
+
+
+def price_rows(chain: Chain, advice: pa.Table, rules: Guardrails, goals: Goals) -> list[Row]:
+    """How the newest advice does at the true demand of the next 28 days.
+
+    Harmful is a recommended price that earns less than the current one. The gain captured is that of all recommended
+    prices over the oracle's on every store-product that can be advised on: its cost is known, its price has moved, and
+    it is still on sale; the oracle keeps to the same guardrails. Money of several currencies is added as it is.
+    """
+    made_on = last_known_days(chain, advice)
+    tomorrow = {store: day + timedelta(days=1) for store, day in made_on.items()}
+    gains, blind = [], {"moved": 0, "cost": 0}
+    asked = advice.filter(pc.field("status") == "recommend")
+    columns = (asked[name].to_pylist() for name in ("store", "product", "made_on", "recommended_price"))
+    for store, product, day, price in zip(*columns, strict=True):
+        if product not in chain.product_index or day != made_on.get(store):
+            continue
+        s, p = chain.store_index[store], chain.product_index[product]
+        blind["moved"] += not chain.price_moved[s, p]
+        blind["cost"] += not chain.products[p].cost_known
+        now = float(chain.regular[s, p, (day - chain.first_day).days]) / 100
+        at = tomorrow[store]
+        gains.append(true_profit(chain, store, product, price, at) - true_profit(chain, store, product, now, at))
+    harmful = sum(gain < 0 for gain in gains)
+    best = sum(
+        best_price(chain, store.code, product.code, tomorrow[store.code], rules).uplift
+        for s, store in enumerate(chain.stores)
+        for p, product in enumerate(chain.products)
+        if store.code in tomorrow and product.cost_known and chain.price_moved[s, p]
+    )
+    share, captured = harmful / max(len(gains), 1), sum(gains) / best if best > 0 else np.nan
+    return [
+        Row.at_most(
+            "prices: share of recommendations that harm", goals.harmful, share,
+            text=f"{share:.3f} ({harmful} of {len(gains)})",
+        ),
+        Row.at_least(
+            "prices: share of the oracle's gain captured", goals.captured, captured,
+            text=f"{captured:.3f} ({sum(gains):,.0f} of {best:,.0f})",
+        ),
+        Row.exact("prices: recommended where the price never moved", 0, blind["moved"]),
+        Row.exact("prices: recommended where the cost is not known", 0, blind["cost"]),
+    ]  # fmt: skip
+
+
+def _places(chain: Chain, table: pa.Table) -> tuple[Ints, Ints]:
+    """Positions of each row's store and product, -1 where the chain has none."""
+    return positions(table["store"], chain.store_index), positions(table["product"], chain.product_index)
