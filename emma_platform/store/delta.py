@@ -173,53 +173,56 @@ class DeltaStore:
         for entry in base.select(*_scope(replace)) if base else []:
             held[entry.place].append(entry)
         replaced = layout.replaced(replace, held)
-        name = f"{base.version + 1 if base else 0}-{uuid.uuid4().hex}.parquet"
+        version, token = base.version + 1 if base else 0, uuid.uuid4().hex
+        paths = {place: place.path(f"{version}-{place.month}-{token}.parquet") for place in {*replaced, *new}}
 
         def change(place: Place) -> _Change:
-            path = f"{place.folder(table.grain)}/{name}".lstrip("/")
-            return self._change(
-                table, Entry(path, 0, 0, place), held.get(place, []), replaced.get(place), new.get(place)
-            )
+            gone = held.get(place, [])
+            rows = self._rows(table, gone, replaced.get(place), new.get(place))
+            if rows is None or not rows.num_rows:
+                return _Change([] if rows is None else gone, None)
+            return _Change(gone, self._written(table, rows, paths[place], place))
 
-        places = sorted({*replaced, *new})
         pool = ThreadPoolExecutor(self._threads)
         try:
             with explained(table.name, self._root / table.name):
-                return list(pool.map(change, places))
+                return list(pool.map(change, sorted(paths)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
-            self._delete(table, places, name)
+            self._delete(table, paths.values())
             raise
         finally:
             pool.shutdown()
 
-    def _change(
-        self, table: Table, file: Entry, held: list[Entry], days: frozenset[date] | None, piece: pa.Table | None
-    ) -> _Change:
-        """The rows of one place that stay, with the new ones beside them, as one file."""
-        folder = self._root / table.name
+    def _rows(
+        self, table: Table, held: list[Entry], days: frozenset[date] | None, piece: pa.Table | None
+    ) -> pa.Table | None:
+        """All rows that a place has after a commit, in order; None when it stays as it is."""
+        new = table.arrow_schema().empty_table() if piece is None else piece
+        if not held or days is None:
+            return new
         schema = table.arrow_schema()
-        parts = [] if piece is None else [piece]
-        if held and days is not None:
-            old = pa.concat_tables([_read(str(folder / entry.path), schema) for entry in held])
-            stay = layout.without_days(old, days)
-            if piece is None and stay.num_rows == old.num_rows and len(held) == 1:
-                return _Change([], None)
-            if stay.num_rows:
-                parts.append(stay)
-        if not parts:
-            return _Change(held, None)
-        rows = parts[0] if len(parts) == 1 else layout.in_order(table, pa.concat_tables(parts))
-        target = folder / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(table, rows, target)
-        return _Change(held, Entry(file.path, target.stat().st_size, rows.num_rows, file.place))
+        old = pa.concat_tables([_read(f"{self._root / table.name}/{entry.path}", schema) for entry in held])
+        stay = layout.without_days(old, days)
+        if not new.num_rows and stay.num_rows == old.num_rows:
+            return None
+        return layout.in_order(table, pa.concat_tables([stay, new])) if stay.num_rows else new
 
-    def _delete(self, table: Table, places: Collection[Place], name: str) -> None:
+    def _written(self, table: Table, rows: pa.Table, path: str, place: Place) -> Entry:
+        """Write one file. Snappy: a fifth more bytes than zstd, and 30 % less CPU to write and to read."""
+        target = self._root / table.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        keyed = [name for name in table.names if name in {"store", "day", *table.key}]
+        pq.write_table(
+            rows, target, compression="snappy", row_group_size=ROW_GROUP, store_schema=False, write_statistics=keyed
+        )
+        return Entry(path, target.stat().st_size, rows.num_rows, place)
+
+    def _delete(self, table: Table, paths: Collection[str]) -> None:
         """Free the disk of files that were never committed; what resists is left to `maintain`."""
-        for place in places:
+        for path in paths:
             with suppress(OSError):
-                (self._root / table.name / place.folder(table.grain) / name).unlink(missing_ok=True)
+                (self._root / table.name / path).unlink(missing_ok=True)
 
     def _sweep(self, folder: Path, needed: Collection[str], newest: int) -> int:
         """Delete the data files that are not needed; returns how many."""
@@ -249,12 +252,5 @@ def _scope(replace: Replace) -> tuple[frozenset[str] | None, frozenset[str] | No
 
 def _read(path: str, schema: pa.Schema) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
-
-
-def _write(table: Table, rows: pa.Table, path: Path) -> None:
-    """One file. Snappy: 18 MB more than zstd in 64 for 1.47 M sales lines, and 30 % less CPU to write and to read."""
-    keyed = [name for name in table.names if name in {"store", "day", *table.key}]
-    pq.write_table(
-        rows, path, compression="snappy", row_group_size=ROW_GROUP, store_schema=False, write_statistics=keyed
-    )
+        rows = file.read(columns=schema.names, use_threads=False)
+    return rows if rows.schema.equals(schema) else rows.select(schema.names).cast(schema)

@@ -47,10 +47,12 @@ class Place:
         """The partition values."""
         return {column: getattr(self, column) for column in PARTITION_COLUMNS[grain]}
 
-    def folder(self, grain: Grain) -> str:
-        """The relative folder: `store_key=S001/month=2026-11`; ASCII that needs no escaping in a URL."""
-        values = self.values(grain).items()
-        return "/".join(f"{column}={str(value).replace('%', '.')[:LONGEST_FOLDER]}" for column, value in values)
+    def path(self, name: str) -> str:
+        """A file's path below the table's folder: `store_key=S001/<name>`; ASCII that needs no escaping in a URL.
+
+        Months have no folders: making them took a quarter of the time of a first commit of 5,484 files.
+        """
+        return f"store_key={self.store_key.replace('%', '.')[:LONGEST_FOLDER]}/{name}" if self.store_key else name
 
 
 NOWHERE = Place(UNPLACED, UNPLACED)

@@ -64,7 +64,7 @@ class MemoryStore:
         number, state = self._state(described, version)
         paths = []
         for place in _selected(state, stores, months):
-            path = self._folder / table / str(number) / place.folder(described.grain) / "rows.parquet"
+            path = self._folder / table / str(number) / place.path(f"{place.month or 'rows'}.parquet")
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 pq.write_table(state[place], path, store_schema=False)
