@@ -96,7 +96,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     @contextmanager
     def _index_transaction(self) -> Iterator[sql.Connection]:
         with self._connect(INDEX_SHARD_NAME) as connection:
-            self._held.index = connection
+            self._held.index = None
             try:
                 yield connection
             finally:

@@ -54,9 +54,17 @@ def rebuild(
     platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
 ) -> BatchReport:
     """Compute everything, or the named stores and days of it, again from the archived files."""
-    with _locked(platform):
-        recovery.forget(platform, store=store, first=first, last=last)
+    forget(platform, store=store, first=first, last=last)
     return update(platform)
+
+
+def forget(
+    platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
+) -> None:
+    """Make everything, or the named stores and days of it, stale: the next update computes it from the archived files."""
+    with _locked(platform):
+        recovery.recover(platform)
+        recovery.forget(platform, store=store, first=first, last=last)
 
 
 def materialise(platform: Platform, selection: Selection) -> BatchReport:

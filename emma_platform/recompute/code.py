@@ -14,10 +14,9 @@ from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
 from emma_platform.recompute.ledger import Key, codes, fingerprint, partitions, upsert
 from emma_platform.settings import Settings
-from emma_platform.transforms.sql import code_digest
+from emma_platform.transforms.sql import load
 
 _MODULES = {
-    "clean_sales": ("clean_sales",),
     "sales_forecast": ("forecast",),
     "price_evidence": ("price_evidence",),
     "price_priors": ("price_priors",),
@@ -30,8 +29,8 @@ def current(settings: Settings) -> dict[str, str]:
     """For each computed table, the digest of its transform, its columns and the settings it follows."""
     history = str(settings.forecast_history_days)
     follows = {
-        "clean_sales": (code_digest("clean_sales"), settings.non_product_codes),
-        "product_kpis": (code_digest("product_kpis"),),
+        "clean_sales": (load("clean_sales").digest, settings.non_product_codes),
+        "product_kpis": (load("product_kpis").digest,),
         "sales_forecast": (history, repr(TABLES["forecast_scores"])),
         "price_evidence": (history,),
         "price_priors": (),

@@ -74,7 +74,7 @@ partitions = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False, default=0),
     sa.Column("duplicates", sa.BigInteger, nullable=False, default=0),
     sa.Column("batch", sa.BigInteger, nullable=False, default=0),
-    sa.Column("reported", sa.String, nullable=False, default=""),  # what Dagster was last told
+    sa.Column("reported", sa.BigInteger, nullable=False, default=0),  # the batch that Dagster was last told of
 )
 sa.Index(
     "partitions_stale",
@@ -83,6 +83,12 @@ sa.Index(
     postgresql_where=partitions.c.wanted != partitions.c.done,
 )
 sa.Index("partitions_by_batch", partitions.c.batch)
+sa.Index(
+    "partitions_unreported",
+    partitions.c.table_name,
+    sqlite_where=partitions.c.reported < partitions.c.batch,
+    postgresql_where=partitions.c.reported < partitions.c.batch,
+)
 
 reasons = sa.Table(
     "reasons",

@@ -57,13 +57,19 @@ class Platform:
 
 
 def open_platform(settings: Settings, observer: Observer | None = None) -> Platform:
-    """The platform on files, Delta Lake, DuckDB and the ledger of the settings; folders are made when missing."""
+    """The platform on files, Delta Lake, DuckDB and the ledger of the settings.
+
+    Folders are made when missing, but `landing` only in a new home: where it is missing later, a mount may have failed,
+    and an empty folder in its place would look as if every file had been withdrawn.
+    """
     import time
 
     from emma_platform.engine.duckdb import DuckDBEngine
     from emma_platform.store.delta import DeltaStore
 
-    for folder in (settings.landing, settings.archive, settings.lake, settings.published, settings.dagster_home):
+    if not settings.home.exists():
+        settings.landing.mkdir(parents=True)
+    for folder in (settings.archive, settings.lake, settings.published, settings.dagster_home):
         folder.mkdir(parents=True, exist_ok=True)
     return Platform(
         settings=settings,

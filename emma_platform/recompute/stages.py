@@ -22,7 +22,7 @@ from emma_platform.recompute.plan import Selection, Stale, in_batches, stale
 from emma_platform.recompute.platform import Platform
 from emma_platform.settings import Settings
 from emma_platform.transforms.clean_sales import Cleaned, split
-from emma_platform.transforms.sql import sql
+from emma_platform.transforms.sql import load
 
 CLEAN_LINES = 1_000_000
 """Raw lines judged at once: about 600 MB as text columns in memory."""
@@ -56,7 +56,7 @@ def non_product_codes(settings: Settings) -> list[str]:
 def _clean_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str, str], batch: int) -> None:
     keys = [item.key for item in items]
     judged = platform.engine.run(
-        sql("clean_sales"),
+        load("clean_sales").text,
         {
             "raw_sales": rows_of(platform, "raw_sales", keys),
             "products": platform.store.read("products"),
@@ -174,7 +174,7 @@ def _kpi_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str, s
     keys = [item.key for item in items]
     alive = [item.key for item in items if item.wanted]
     rows = platform.engine.run(
-        sql("product_kpis"),
+        load("product_kpis").text,
         {
             "clean_sales": rows_of(platform, "clean_sales", _windows(alive)),
             "stock": rows_of(platform, "stock", alive),

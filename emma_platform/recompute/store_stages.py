@@ -24,7 +24,8 @@ from emma_platform.store.protocol import Stores, Whole
 from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_priors import price_priors
-from emma_platform.transforms.price_recommendations import Guardrails, recommend
+from emma_platform.transforms.price_ladder import Guardrails
+from emma_platform.transforms.price_recommendations import recommend
 from emma_platform.transforms.price_response import price_response
 
 DEMAND_ROWS = 1_500_000

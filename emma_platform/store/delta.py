@@ -105,6 +105,18 @@ class DeltaStore:
         newest = self._log(table).newest()
         return None if newest is None else newest.version
 
+    def restore(self, table: str, version: int | None) -> None:
+        """See `TableStore.restore`; the earlier version's files become those of one new version."""
+        log = self._log(table)
+        newest = log.newest()
+        if newest is None:
+            return
+        wanted = log.at(version).select() if version is not None else []
+        there = newest.select()
+        add, remove = _without(wanted, there), _without(there, wanted)
+        if add or remove:
+            log.commit(newest, add, remove, {"restored": str(version)}, int(self._clock() * 1000))
+
     def files(
         self,
         table: str,
@@ -237,6 +249,12 @@ class DeltaStore:
                 path.unlink(missing_ok=True)
                 count += 1
         return count
+
+
+def _without(entries: Collection[Entry], others: Collection[Entry]) -> list[Entry]:
+    """The entries whose file is not among the others."""
+    known = {entry.path for entry in others}
+    return [entry for entry in entries if entry.path not in known]
 
 
 def _scope(replace: Replace) -> tuple[frozenset[str] | None, frozenset[str] | None]:

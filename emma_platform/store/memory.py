@@ -51,6 +51,15 @@ class MemoryStore:
         layout.table_of(table)
         return max(self._versions.get(table, {}), default=None)
 
+    def restore(self, table: str, version: int | None) -> None:
+        """See `TableStore.restore`."""
+        versions = self._versions.get(table, {})
+        wanted = {} if version is None else self._state(layout.table_of(table), version)[1]
+        if versions and versions[max(versions)] != wanted:
+            number = max(versions) + 1
+            versions[number] = wanted
+            self.metadata[table, number] = {"restored": str(version)}
+
     def files(
         self,
         table: str,

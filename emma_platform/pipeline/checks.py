@@ -1,0 +1,132 @@
+"""The asset checks: one made from each table's columns, and the few that need business sense.
+
+Belongs here: check specifications and their results (https://docs.dagster.io/guides/test/asset-checks). Does not belong
+here: the rules (`transforms.rules`). Rows that break a cleaning rule never get this far; they are in `set_aside_rows`.
+
+The checks of a run look at the partitions it computed, the newest `CHECKED` of each table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import dagster as dg
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
+
+from emma_platform.model.schema import Grain
+from emma_platform.model.tables import KEPT, PUBLISHED, TABLES
+from emma_platform.recompute.inputs import keys_frame
+from emma_platform.recompute.ledger import Key
+from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.reporting import Computed
+from emma_platform.recompute.status import status
+from emma_platform.serving.publication import current
+from emma_platform.transforms.rules import BUSINESS_RULES, count_broken, schema_rules
+
+CHECKED = 5_000
+SCHEMA, BUSINESS, BALANCE, READABLE = "columns_and_key", "business_rules", "nothing_lost", "readable"
+
+
+def check_specs() -> list[dg.AssetCheckSpec]:
+    """A check of columns and key for every table, business rules where there are any, and two over the whole."""
+    specs = [
+        dg.AssetCheckSpec(SCHEMA, asset=table, description="Key unique, no nulls, values in range, as model.tables says.")
+        for table in KEPT
+    ]
+    for table, rules in BUSINESS_RULES.items():
+        specs.append(dg.AssetCheckSpec(BUSINESS, asset=table, description="; ".join(rules).capitalize() + "."))
+    specs.append(
+        dg.AssetCheckSpec(BALANCE, asset="clean_sales", description="Lines in = clean + set aside + duplicates.")
+    )
+    specs.append(
+        dg.AssetCheckSpec(READABLE, asset="published", description="Every published table opens and has its rows.")
+    )
+    return specs
+
+
+def evaluate(
+    platform: Platform, wanted: Collection[dg.AssetCheckKey], computed: Sequence[Computed]
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the wanted checks on what was computed."""
+    keys: dict[str, list[Key]] = defaultdict(list)
+    for item in computed:
+        if item.rows and len(keys[item.table]) < CHECKED:
+            keys[item.table].append(item.key)
+    for check in sorted(wanted, key=str):
+        table = check.asset_key.to_user_string()
+        if check.name == BALANCE:
+            yield _balance(platform, check)
+        elif check.name == READABLE:
+            yield _readable(platform, check)
+        else:
+            rules = BUSINESS_RULES[table] if check.name == BUSINESS else schema_rules(TABLES[table])
+            yield _rules(platform, check, rules, keys.get(table, []))
+
+
+def _rules(
+    platform: Platform, check: dg.AssetCheckKey, rules: Mapping[str, str], keys: Sequence[Key]
+) -> dg.AssetCheckResult:
+    table = TABLES[check.asset_key.to_user_string()]
+    counts = platform.engine.run(count_broken(table, rules), {"rows": _rows(platform, table.name, keys)})
+    total, repeated, *broken = (column[0].as_py() for column in counts.columns)
+    found = {rule: rows for rule, rows in zip(rules, broken, strict=True) if rows}
+    if repeated and check.name == SCHEMA:
+        found[f"one row per {', '.join(table.key)}"] = repeated
+    return dg.AssetCheckResult(
+        passed=not found,
+        asset_key=check.asset_key,
+        check_name=check.name,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"rows": total, "partitions": len(keys), "broken": dg.MetadataValue.json(found)},
+    )
+
+
+def _rows(platform: Platform, table: str, keys: Sequence[Key]) -> pa.Table:
+    """The rows of these partitions."""
+    grain = TABLES[table].grain
+    if grain is Grain.WHOLE:
+        return platform.store.read(table)
+    stores = {key.store for key in keys}
+    if grain is Grain.STORE or not keys:
+        return platform.store.read(table, stores=stores)
+    return platform.engine.run(
+        f"select * from {table} semi join wanted using (store, day)",
+        {
+            table: platform.store.files(table, stores=stores, months={key.day[:7] for key in keys}),
+            "wanted": keys_frame(keys),
+        },
+    )
+
+
+def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResult:
+    lines = status(platform)["lines"]
+    return dg.AssetCheckResult(
+        passed=lines["in"] == lines["clean"] + lines["set_aside"] + lines["duplicates"],
+        asset_key=check.asset_key,
+        check_name=check.name,
+        metadata=dict(lines),
+    )
+
+
+def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResult:
+    """Open the published file as a BI tool would, read-only, and count what the pointer promises."""
+    publication = current(platform.settings.published)
+    differing: dict[str, int] = {}
+    if publication is not None:
+        duckdb = DuckDBResource(database=str(publication.file), connection_config={"access_mode": "READ_ONLY"})
+        with duckdb.get_connection() as connection:
+            for table in set(publication.versions) & set(TABLES) - {PUBLISHED.name}:
+                (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
+                if rows != publication.rows[table]:
+                    differing[table] = rows
+    return dg.AssetCheckResult(
+        passed=publication is not None and not differing,
+        asset_key=check.asset_key,
+        check_name=check.name,
+        metadata={
+            "publication": publication.id if publication else "none",
+            "differing": dg.MetadataValue.json(differing),
+        },
+    )

@@ -1,0 +1,47 @@
+"""Runs of the update job in this process: what `emma update` and `emma rebuild` do.
+
+Belongs here: starting the job that the sensor starts, so that every batch is a run in Dagster. Does not belong here: the
+batch itself (`recompute.batch`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from emma_platform.pipeline.build import build_definitions
+from emma_platform.pipeline.instance import instance_of
+from emma_platform.pipeline.resources import PlatformResource
+from emma_platform.pipeline.sensors import UPDATE_JOB
+from emma_platform.recompute.batch import BatchReport, forget
+from emma_platform.recompute.platform import Observer, open_platform
+from emma_platform.settings import Settings
+
+
+def run_update(settings: Settings, observer: Observer | None = None) -> BatchReport:
+    """Take what arrived and compute what it affects, as one run of the update job.
+
+    Raises:
+        Exception: whatever the batch raised; Dagster's run is marked failed.
+    """
+    with instance_of(settings) as instance:
+        resource = PlatformResource(home=str(settings.home), quiet_seconds=settings.quiet_seconds)
+        if observer is not None:
+            resource.watched_by(observer)
+        definitions = build_definitions(settings, resource)
+        definitions.resolve_job_def(UPDATE_JOB).execute_in_process(
+            instance=instance, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        )
+        return resource.reports[-1]
+
+
+def run_rebuild(
+    settings: Settings,
+    observer: Observer | None = None,
+    *,
+    store: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> BatchReport:
+    """Compute everything, or a store and days of it, again from the archived files."""
+    forget(open_platform(settings), store=store, first=first, last=last)
+    return run_update(settings, observer)

@@ -1,0 +1,69 @@
+"""The files sensor: sees what was dropped and asks for one run that takes it all.
+
+Belongs here: waking the batch (https://docs.dagster.io/guides/automate/sensors). Does not belong here: deciding what is
+affected; the batch finds that from the ledger, so a lost or doubled wake-up loses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+
+from emma_platform.pipeline.resources import PlatformResource
+from emma_platform.recompute.intake import known
+from emma_platform.recompute.ledger import fingerprint
+from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.reporting import work_left
+from emma_platform.sources.protocol import SourceError
+
+UPDATE_JOB = "update"
+INTERVAL_SECONDS = 5
+PENDING = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.sensor(
+    job_name=UPDATE_JOB,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for one run when files were dropped or a run left work; waits while one is pending.",
+)
+def files_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.RunRequest | dg.SkipReason:
+    """One run for all that is new; the same state is tried `max_attempts` times, a new file starts anew."""
+    pending = context.instance.get_run_records(dg.RunsFilter(job_name=UPDATE_JOB, statuses=PENDING), limit=1)
+    if pending:
+        return dg.SkipReason(f"Run {pending[0].dagster_run.run_id} is still pending.")
+    opened = platform.open()
+    try:
+        seen = _seen(opened)
+    except SourceError as error:
+        return dg.SkipReason(str(error))
+    if seen is None:
+        return dg.SkipReason("Nothing new.")
+    before = json.loads(context.cursor) if context.cursor else {}
+    tries = before.get("tries", 0) + 1 if before.get("seen") == seen else 1
+    if tries > opened.settings.max_attempts:
+        return dg.SkipReason(
+            f"ALERT: {opened.settings.max_attempts} runs did not finish this work. Look at the last failed run and at"
+            " `emma status`; then run `emma update`, or drop the files again."
+        )
+    context.update_cursor(json.dumps({"seen": seen, "tries": tries}))
+    return dg.RunRequest(run_key=f"{seen}-{tries}", tags={"emma/files": seen})
+
+
+def _seen(platform: Platform) -> str | None:
+    """A fingerprint of the work that waits, or None when there is none."""
+    with platform.ledger.transaction() as connection:
+        scan = platform.source.scan(known(connection, platform.settings.max_attempts))
+    left = work_left(platform.ledger)
+    if not scan.ready and not left:
+        return None
+    return fingerprint(str(left), *(f"{s.name}:{s.size}:{s.mtime_ns}" for s in scan.ready))

@@ -1,0 +1,73 @@
+"""The assets as Dagster shows them: one specification a table, made from `model.tables`.
+
+Belongs here: names, lineage, owners, groups and column schemas (https://docs.dagster.io/guides/build/assets).
+Does not belong here: how an asset is computed (`assets`) and its checks (`checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+
+from emma_platform.model.schema import Column, Grain, Table
+from emma_platform.model.tables import TABLES
+from emma_platform.pipeline.partitions import STORES, days_of_store, everything, store_days, trailing_days
+
+KINDS = {
+    "ingest": {"deltalake", "file"},
+    "reference": {"deltalake", "file"},
+    "sales": {"deltalake", "duckdb"},
+    "kpis": {"deltalake", "duckdb"},
+    "forecast": {"deltalake", "numpy"},
+    "prices": {"deltalake", "numpy"},
+    "serving": {"duckdb"},
+}
+
+
+def asset_specs(first_day: date, code_versions: Mapping[str, str]) -> list[dg.AssetSpec]:
+    """One specification a table, in the order of the data's way; each may be skipped by a run that finds nothing to do."""
+    by_day = store_days(first_day)
+    partitions = {Grain.STORE_DAY: by_day, Grain.STORE: STORES, Grain.WHOLE: None}
+    return [
+        dg.AssetSpec(
+            table.name,
+            deps=[dg.AssetDep(name, partition_mapping=_mapping(TABLES[name], table)) for name in table.inputs],
+            description=table.meaning,
+            group_name=table.group,
+            owners=[table.owner],
+            kinds=KINDS[table.group],
+            partitions_def=partitions[table.grain],
+            code_version=code_versions.get(table.name),
+            skippable=True,
+            metadata={
+                "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in table.columns]),
+                "dagster/table_name": table.name,
+                "key": ", ".join(table.key),
+            },
+        )
+        for table in TABLES.values()
+    ]
+
+
+def _mapping(above: Table, below: Table) -> dg.PartitionMapping | None:
+    """How a partition below hangs on those above; None where both are cut alike or neither is."""
+    if above.grain is Grain.WHOLE or (above.grain is below.grain and below.name != "product_kpis"):
+        return None
+    if below.grain is Grain.WHOLE:
+        return everything()
+    if below.grain is Grain.STORE:
+        return days_of_store()
+    return trailing_days() if above.name == "clean_sales" else None
+
+
+def _column(column: Column) -> dg.TableColumn:
+    unit = f" [{column.unit}]" if column.unit else ""
+    formula = f" = {column.formula}" if column.formula else ""
+    return dg.TableColumn(
+        column.name,
+        column.type.value,
+        description=f"{column.meaning}{unit}{formula}",
+        constraints=dg.TableColumnConstraints(nullable=column.nullable),
+    )
