@@ -1,0 +1,110 @@
+"""Which Parquet files hold a version of a table, for which store and month, and how many rows.
+
+Belongs here: reading store and month out of a file's path, and counting. Does not belong here: how tables are kept
+(`store`).
+
+The layout is that of `store.layout.Place.folder`: `…/store_key=<key>/month=<YYYY-MM>/<name>.parquet`, where the key is
+`model.partitions.store_key` with `.` for `%`, cut when it is long. A file's content never changes under its name, so
+its rows are counted once and taken over from publication to publication.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from emma_platform.model.partitions import UNPLACED, store_from_key
+from emma_platform.model.schema import Table
+from emma_platform.serving.publication import ServingError
+from emma_platform.store.layout import EMPTY_NAME, LONGEST_FOLDER
+
+_FOLDERS = re.compile(r"(?P<root>.*?)/store_key=(?P<key>[^/]+)(?:/month=(?P<month>[^/]+))?/[^/]+")
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One Parquet file: store and month of its rows (None: without), rows, whether its folder tells the store."""
+
+    table: str
+    store: str | None
+    month: str | None
+    path: str
+    rows: int
+    by_folder: bool
+
+
+STORE_OF_FOLDER = "CASE store_key WHEN '.' THEN '' ELSE url_decode(replace(store_key, '.', '%')) END"
+"""The store that a folder tells, in SQL, where `LakeFile.by_folder` holds."""
+
+
+def placed(
+    connection: duckdb.DuckDBPyConnection, table: Table, paths: Iterable[str], rows: Mapping[str, int]
+) -> list[LakeFile]:
+    """The files of a partitioned table, by store, month and path.
+
+    Raises:
+        ServingError: a file does not lie in a folder of its store.
+    """
+    found = [_placed(table, path, rows[path]) for path in paths]
+    cut = [file.path for file in found if not file.by_folder and file.rows and file.store is not None]
+    stores = _stores_inside(connection, cut)
+    found = [replace(file, store=stores[file.path]) if file.path in stores else file for file in found]
+    return sorted(found, key=lambda file: (file.store is None, file.store or "", file.month or "", file.path))
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, paths: Iterable[str], known: Mapping[str, int]) -> dict[str, int]:
+    """The rows of each file: those known, and the others from their footers (about 60 µs a file)."""
+    wanted = list(paths)
+    fresh = [path for path in wanted if path not in known]
+    counts = {path: known[path] for path in wanted if path in known}
+    if fresh:
+        query = "SELECT file_name, num_rows FROM parquet_file_metadata(?)"
+        counts |= dict(connection.execute(query, [fresh]).fetchall())
+    return counts
+
+
+def newest(files: Iterable[LakeFile]) -> list[str]:
+    """The paths that hold the last month with rows of every store."""
+    with_rows = [file for file in files if file.rows and file.store is not None]
+    last: dict[str | None, str] = {}
+    for file in with_rows:
+        last[file.store] = max(last.get(file.store, ""), file.month or "")
+    return [file.path for file in with_rows if (file.month or "") == last[file.store]]
+
+
+def _placed(table: Table, path: str, rows: int) -> LakeFile:
+    match = _FOLDERS.fullmatch(path)
+    if match is None:
+        raise ServingError(f"{table.name}: {path} does not lie in a folder store_key=…; run `emma rebuild`")
+    folders = (folder.partition("=") for folder in match["root"].split("/"))
+    if clash := next((name for name, equals, _ in folders if equals and name in {*table.names, "month"}), None):
+        raise ServingError(
+            f"{match['root']}: the folder {clash}=… reads as the column {clash} of {table.name}; "
+            "move the home to a folder whose name holds no '='"
+        )
+    key = match["key"]
+    month = match["month"] or ""
+    return LakeFile(
+        table=table.name,
+        store=None if key == UNPLACED else _store_of(key.replace(".", "%")),
+        month=month if re.fullmatch(r"\d{4}-\d{2}", month) else None,
+        path=path,
+        rows=rows,
+        # DuckDB 1.5 reads a folder's value NULL, in any case of letters, as no value.
+        by_folder=key != UNPLACED and key.upper() != "NULL" and len(key) < LONGEST_FOLDER,
+    )
+
+
+def _store_of(key: str) -> str:
+    return "" if key == EMPTY_NAME else store_from_key(key)
+
+
+def _stores_inside(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> dict[str, str]:
+    """The store of each file, read from its first row."""
+    if not paths:
+        return {}
+    query = "SELECT filename, any_value(store) FROM read_parquet(?, filename = true, hive_partitioning = false)"
+    return dict(connection.execute(f"{query} GROUP BY filename", [paths]).fetchall())

@@ -1,0 +1,136 @@
+"""An open publication: which files it has, and running statements over them.
+
+Belongs here: attaching, the list of files, and the translation of DuckDB's errors. Does not belong here: which
+publication is opened when, and what is asked of it (`reader`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from emma_platform.serving.publication import Publication, ServingError
+from emma_platform.serving.selection import SCHEMA, Selection
+
+_Files = Mapping[str | None, list[tuple[str | None, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open publication; it lives as long as someone reads it.
+
+    Attributes:
+        publication: which it is.
+        connection: in memory, with the publication's file attached as `selection.SCHEMA`.
+        files: table, then store, then month and path of each Parquet file.
+        stores: the stores that have rows or stand in a stores file.
+        last_days: each store's last day with key figures.
+    """
+
+    publication: Publication
+    connection: duckdb.DuckDBPyConnection
+    files: Mapping[str, _Files]
+    stores: frozenset[str]
+    last_days: Mapping[str, date]
+
+    def check_stores(self, selection: Selection) -> Selection:
+        """The selection.
+
+        Raises:
+            ServingError: it names a store that the publication does not know.
+        """
+        unknown = sorted((selection.stores or frozenset()) - self.stores)
+        if unknown:
+            some = ", ".join(sorted(self.stores)[:10]) or "none"
+            raise ServingError(
+                f"there is no store {', '.join(map(repr, unknown))}; there are {len(self.stores)}: {some}"
+            )
+        return selection
+
+    def rows(self, selection: Selection, *, limit: int | None = None, batch_rows: int) -> pa.RecordBatchReader:
+        """The selected rows, read as they are taken."""
+        relation = self._run(selection, limit=limit)
+        if relation is None:
+            return pa.RecordBatchReader.from_batches(selection.schema, [])
+        reader: pa.RecordBatchReader = relation.to_arrow_reader(batch_rows)
+        return reader.cast(selection.schema)
+
+    def table(self, selection: Selection, *, order: str = "") -> pa.Table:
+        """The selected rows at once, ordered by columns of the table."""
+        relation = self._run(selection, order=order)
+        if relation is None:
+            return selection.schema.empty_table()
+        rows: pa.Table = relation.to_arrow_table()
+        return rows.cast(selection.schema)
+
+    def count(self, selection: Selection) -> int:
+        """How many rows are selected."""
+        relation = self._run(selection, what="count(*)")
+        row = relation.fetchone() if relation is not None else None
+        return int(row[0]) if row else 0
+
+    def _run(self, selection: Selection, *, what: str | None = None, order: str = "", limit: int | None = None) -> Any:
+        """The statement's result, a relation; None when no file can hold such rows."""
+        sql, parameters = selection.sql(what), selection.parameters()
+        if selection.in_files:
+            parameters["paths"] = selection.pick(self.files.get(selection.table.name, {}))
+            if not parameters["paths"]:
+                return None
+        sql += f" ORDER BY {order}" if order else ""
+        sql += "" if limit is None else f" LIMIT {int(limit)}"
+        try:
+            return self.connection.cursor().sql(sql, params=parameters)
+        except duckdb.IOException as error:
+            raise ServingError(
+                f"files of publication {self.publication.id} are not where it was made ({error}); run `emma update`"
+            ) from error
+
+
+def open_publication(publication: Publication) -> Opened:
+    """Open a publication for reading.
+
+    Raises:
+        ServingError: its file is gone or no publication.
+    """
+    connection = attach(publication)
+    # A page is a few small statements: a second thread raises their CPU by a half, and pages are asked for side by side.
+    connection.execute("SET threads = 1")
+    connection.execute("SET parquet_metadata_cache = true")
+    stores = {name for (name,) in connection.execute(f"SELECT store FROM {SCHEMA}.stores").fetchall()}
+    files: dict[str, defaultdict[str | None, list[tuple[str | None, str]]]] = {}
+    listed = connection.execute(
+        f'SELECT "table", store, month, path FROM {SCHEMA}.publication_files WHERE rows > 0 ORDER BY ALL'
+    )
+    for table, store, month, path in listed.fetchall():
+        files.setdefault(table, defaultdict(list))[store].append((month, path))
+        if store is not None:
+            stores.add(store)
+    last_days = dict(
+        connection.execute(f"SELECT store, max(day) FROM {SCHEMA}.product_overview GROUP BY store").fetchall()
+    )
+    return Opened(publication, connection, {name: dict(f) for name, f in files.items()}, frozenset(stores), last_days)
+
+
+def attach(publication: Publication) -> duckdb.DuckDBPyConnection:
+    """A database in memory with the publication's file attached as `selection.SCHEMA`, read-only.
+
+    Attached, not opened: the second connect() of a process to a path gets its first, whatever was renamed since.
+
+    Raises:
+        ServingError: the file is gone or no publication.
+    """
+    connection = duckdb.connect(config={"python_enable_replacements": False})
+    connection.execute("SET TimeZone = 'UTC'")
+    path = str(publication.file).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{path}' AS {SCHEMA} (READ_ONLY)")
+    except duckdb.Error as error:
+        connection.close()
+        raise ServingError(f"{publication.file} cannot be opened ({error}); run `emma update`") from error
+    return connection

@@ -1,0 +1,88 @@
+"""The `product_overview` of a publication: one row per store and product on the store's last day.
+
+Belongs here: the statement that fills it. Does not belong here: what its columns mean (`contents`).
+
+The interval of the 28-day sum is an approximation. The days' spreads are taken from their 95 % intervals, and the sum
+as normal. The errors of the days are not independent: they share the error of the level, the more the faster the
+forecast follows the demand. How fast, alpha, is read from how the intervals widen from the first week to the fourth, as
+variance_h = variance_1 * (1 + (h - 1) alpha^2). The variance of the sum is then that of independent days times
+(28 + 756 alpha + 6930 alpha^2) / (28 + 378 alpha^2), from `contents.LEAD_TIME`, but at most that of days that move as
+one. An error that all 28 days share from the start (a wrong effect of price, say) is not in it.
+"""
+
+from __future__ import annotations
+
+from emma_platform.model.tables import PRODUCT_KPIS
+from emma_platform.serving.contents import (
+    OVERVIEW_PRICES,
+    OVERVIEW_RESPONSE,
+    OVERVIEW_SCORES,
+    PRODUCT_OVERVIEW,
+)
+
+
+def overview_sql(schema: str) -> str:
+    """The statement that fills `product_overview` in a schema that holds the lake's tables.
+
+    Its one parameter is the list of Parquet files that hold the last month of every store in `product_kpis`.
+    """
+    names = ", ".join(f'"{name}"' for name in PRODUCT_OVERVIEW.names)
+    columns = ", ".join(
+        [
+            *(f'k."{name}"' for name in PRODUCT_KPIS.names[:3]),
+            "r.name",
+            *(f'k."{name}"' for name in PRODUCT_KPIS.names[3:]),
+            "f.made_on, f.mean, greatest(f.mean - 1.2815515655446004 * f.sd, 0), f.mean + 1.2815515655446004 * f.sd",
+            *(f's."{name}"' for name in OVERVIEW_SCORES),
+            *(f'e."{name}"' for name in OVERVIEW_RESPONSE),
+            "p.made_on",
+            *(f'p."{name}"' for name in OVERVIEW_PRICES),
+            "p.reason",
+        ]
+    )
+    return f"""
+INSERT INTO {schema}.product_overview ({names})
+WITH kpis AS (SELECT * FROM read_parquet($files, hive_partitioning = false)),
+last_days AS (SELECT store, max(day) AS day FROM kpis GROUP BY store),
+origins AS (SELECT store, max(made_on) AS made_on FROM {schema}.sales_forecast GROUP BY store),
+sums AS (
+    SELECT
+        store, product, made_on, sum(mean) AS mean,
+        sum(p975 - p025) / 3.919927969080108 AS together,
+        sum((p975 - p025) ^ 2) / 3.919927969080108 ^ 2 AS variance,
+        sum((p975 - p025) ^ 2) FILTER (WHERE horizon_days <= 7) AS first_week,
+        sum((p975 - p025) ^ 2) FILTER (WHERE horizon_days >= 22) AS fourth_week
+    FROM {schema}.sales_forecast JOIN origins USING (store, made_on)
+    GROUP BY store, product, made_on
+),
+widening AS (
+    SELECT *, CASE WHEN first_week > 0 THEN fourth_week / first_week ELSE 1 END AS growth FROM sums
+),
+following AS (
+    SELECT *,
+        CASE
+            WHEN growth IS NULL OR growth <= 1 THEN 0
+            WHEN growth >= 6.25 THEN 1
+            ELSE sqrt(7 * (growth - 1) / (168 - 21 * growth))
+        END AS alpha
+    FROM widening
+),
+forecasts AS (
+    SELECT store, product, made_on, mean,
+        least(
+            sqrt(variance * (28 + 756 * alpha + 6930 * alpha ^ 2) / (28 + 378 * alpha ^ 2)), together
+        ) AS sd
+    FROM following
+),
+advice_days AS (SELECT store, max(made_on) AS made_on FROM {schema}.price_recommendations GROUP BY store),
+advice AS (SELECT * FROM {schema}.price_recommendations JOIN advice_days USING (store, made_on))
+SELECT {columns}
+FROM kpis AS k
+JOIN last_days USING (store, day)
+LEFT JOIN {schema}.products AS r ON r.product = k.product
+LEFT JOIN forecasts AS f ON f.store = k.store AND f.product = k.product
+LEFT JOIN {schema}.forecast_scores AS s ON s.store = k.store AND s.product = k.product
+LEFT JOIN {schema}.price_response AS e ON e.store = k.store AND e.product = k.product
+LEFT JOIN advice AS p ON p.store = k.store AND p.product = k.product
+ORDER BY k.store, k.product
+"""

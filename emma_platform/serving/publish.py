@@ -1,0 +1,251 @@
+"""Writes a publication: one DuckDB file that shows all tables in one state, and the pointer to it.
+
+Belongs here: what is written, in which order, and what is removed. Does not belong here: what the tables are
+(`contents`, `model.tables`) and reading them (`reader`).
+
+What is rewritten: the large tables are views over the Parquet files of their version, so publishing copies none of
+their rows, whatever has changed; rows are counted only in files that the publication before did not have. The small
+tables, the overview and the list of files are written anew, which costs less than finding out what of them changed. A
+reader of an earlier publication keeps a file that no one writes to any more.
+
+Paths in the views are absolute: after moving a home, run `emma update`, which publishes again under a new id.
+The file is written with the storage version of DuckDB 1.5, and its views use functions that 1.5 has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from emma_platform.model.schema import Grain, Table
+from emma_platform.model.tables import KEPT, TABLES
+from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
+from emma_platform.serving.files import STORE_OF_FOLDER, LakeFile, count_rows, newest, placed
+from emma_platform.serving.overview import overview_sql
+from emma_platform.serving.publication import (
+    LINK,
+    POINTER,
+    Publication,
+    ServingError,
+    current,
+    file_name,
+    lead_link_to,
+    point_to,
+    publications,
+    sync_folder,
+)
+from emma_platform.store.protocol import TableStore
+
+_SCHEMA = "serving"
+_PARTIAL = ".partial"
+
+
+def publish(
+    store: TableStore,
+    *,
+    versions: Mapping[str, int],
+    published: Path,
+    publication_id: str,
+    at: datetime,
+    keep: int,
+) -> Publication:
+    """Publish a state of the lake: readers see all of it or, until the last step, all of the one before.
+
+    A crash at any instant leaves the publication before readable; the next call removes what it left behind.
+    Publishing the current publication again, same id, versions and files, changes nothing.
+
+    Args:
+        store: keeps its tables as Parquet files under `store_key=…/month=…` as `files` describes.
+        versions: the version to show of each table; a table that is missing shows no rows.
+        published: the folder of the publications; made when missing. One process publishes at a time.
+        publication_id: a new name of letters, digits, `.`, `_` and `-`.
+        at: the time of publication, with its zone.
+        keep: how many publications stay readable, this one included; at least 1.
+
+    Raises:
+        ServingError: the id is of no such form or taken by another state, or a file of the lake cannot be read.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", publication_id) or keep < 1 or at.tzinfo is None:
+        raise ServingError(
+            f"cannot publish {publication_id!r} at {at} keeping {keep}: an id is letters, digits, '.', '_' and '-', "
+            "the time has a zone, and at least one publication is kept"
+        )
+    published.mkdir(parents=True, exist_ok=True)
+    before = publications(published)
+    if before:
+        lead_link_to(published, before[0])
+    _remove_leftovers(published, before)
+    paths = {name: store.files(name, version=versions[name]).paths for name in KEPT if name in versions}
+    with duckdb.connect() as connection:
+        known = _known_rows(connection, before[0]) if before else {}
+        if taken := next((p for p in before if p.id == publication_id), None):
+            if taken is before[0] and dict(taken.versions) == dict(versions) and _same_files(paths, known):
+                return taken
+            raise ServingError(f"the publication {publication_id} exists already; publish under a new id")
+        try:
+            counts = count_rows(connection, (path for found in paths.values() for path in found), known)
+            rows = {name: sum(counts[path] for path in paths.get(name, ())) for name in KEPT}
+            file = published / file_name(publication_id)
+            publication = Publication(publication_id, at, file, {n: versions[n] for n in paths}, rows)
+            partial = published / f".{file.name}{_PARTIAL}"
+            _write(connection, partial, publication, paths, counts)
+        except duckdb.Error as error:
+            raise ServingError(
+                f"cannot publish {publication_id}: {error}; run `emma rebuild` if it stays so"
+            ) from error
+    partial.replace(file)
+    sync_folder(published)
+    point_to(published, publication, before[: keep - 1])
+    _remove_leftovers(published, [publication, *before[: keep - 1]])
+    return publication
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    publication: Publication,
+    paths: Mapping[str, tuple[str, ...]],
+    counts: Mapping[str, int],
+) -> None:
+    files = {
+        name: placed(connection, TABLES[name], paths.get(name, ()), counts)
+        for name in KEPT
+        if TABLES[name].grain is not Grain.WHOLE
+    }
+    connection.execute(f"ATTACH {_text(str(file))} AS {_SCHEMA} (STORAGE_VERSION 'v1.5.0')")
+    connection.execute("BEGIN")
+    for name in KEPT:
+        _add_table(connection, TABLES[name], list(paths.get(name, ())), files.get(name, []))
+    for table in (PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, COLUMNS):
+        _create(connection, table)
+    if last_month := newest(files["product_kpis"]):
+        connection.execute(overview_sql(_SCHEMA), {"files": last_month})
+    _insert(connection, PUBLICATION, _publication_rows(publication))
+    _insert(connection, PUBLICATION_FILES, _file_rows([file for found in files.values() for file in found]))
+    _insert(connection, COLUMNS, _column_rows())
+    connection.execute("COMMIT")
+    connection.execute(f"CHECKPOINT {_SCHEMA}")
+    connection.execute(f"DETACH {_SCHEMA}")
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _add_table(connection: duckdb.DuckDBPyConnection, table: Table, paths: list[str], files: list[LakeFile]) -> None:
+    if not paths:
+        _create(connection, table)
+    elif table.grain is Grain.WHOLE:
+        _create(connection, table)
+        connection.execute(
+            f"INSERT INTO {_SCHEMA}.{_name(table.name)} SELECT {_names(table.names)} "
+            f"FROM read_parquet(?, hive_partitioning = false) ORDER BY {_names(table.key)}",
+            [paths],
+        )
+    else:
+        connection.execute(f"CREATE VIEW {_SCHEMA}.{_name(table.name)} AS {_view(table, files)}")
+    kind = "VIEW" if files else "TABLE"
+    connection.execute(f"COMMENT ON {kind} {_SCHEMA}.{_name(table.name)} IS {_text(table.meaning)}")
+
+
+def _view(table: Table, files: list[LakeFile]) -> str:
+    """A view whose `store` comes from the folder, so that a filter on it opens only that store's files.
+
+    Where the folder does not tell the store (rows without a store-day, very long names), it comes from the file's rows.
+    """
+    rest = _names(name for name in table.names if name != "store")
+    of_stores = ", ".join(_text(file.path) for file in files if file.by_folder)
+    of_others = ", ".join(_text(file.path) for file in files if not file.by_folder)
+    parts = []
+    if of_stores:
+        parts.append(
+            f"SELECT {STORE_OF_FOLDER} AS store, {rest} FROM read_parquet([{of_stores}], "
+            "hive_partitioning = true, hive_types_autocast = false)"
+        )
+    if of_others:
+        parts.append(f"SELECT store, {rest} FROM read_parquet([{of_others}], hive_partitioning = false)")
+    return f"SELECT {_names(table.names)} FROM ({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    columns = ", ".join(f"{_name(column.name)} {column.type}" for column in table.columns)
+    connection.execute(f"CREATE TABLE {_SCHEMA}.{_name(table.name)} ({columns})")
+    connection.execute(f"COMMENT ON TABLE {_SCHEMA}.{_name(table.name)} IS {_text(table.meaning)}")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+    connection.register("incoming", rows)
+    connection.execute(f"INSERT INTO {_SCHEMA}.{_name(table.name)} SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def _publication_rows(publication: Publication) -> pa.Table:
+    rows = [
+        {
+            "id": publication.id,
+            "at": publication.at,
+            "table": name,
+            "version": publication.versions.get(name),
+            "rows": publication.rows[name],
+        }
+        for name in KEPT
+    ]
+    return pa.Table.from_pylist(rows, PUBLICATION.arrow_schema())
+
+
+def _file_rows(files: list[LakeFile]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{name: getattr(file, name) for name in PUBLICATION_FILES.names} for file in files],
+        PUBLICATION_FILES.arrow_schema(),
+    ).sort_by([("store", "ascending"), ("table", "ascending"), ("month", "ascending"), ("path", "ascending")])
+
+
+def _column_rows() -> pa.Table:
+    rows = [
+        (table.name, column.name, str(column.type), column.unit, column.meaning, column.formula, column.source)
+        for table in SERVED.values()
+        for column in table.columns
+    ]
+    return pa.Table.from_pylist([dict(zip(COLUMNS.names, row, strict=True)) for row in rows], COLUMNS.arrow_schema())
+
+
+def _known_rows(connection: duckdb.DuckDBPyConnection, publication: Publication) -> dict[str, int]:
+    """The rows of the files of an earlier publication; none when it cannot be read, which costs only time."""
+    try:
+        connection.execute(f"ATTACH {_text(str(publication.file))} AS before (READ_ONLY)")
+        found = connection.execute("SELECT path, rows FROM before.publication_files").fetchall()
+        connection.execute("DETACH before")
+    except duckdb.Error:
+        return {}
+    return dict(found)
+
+
+def _same_files(paths: Mapping[str, Iterable[str]], known: Mapping[str, int]) -> bool:
+    partitioned = [path for name, found in paths.items() if TABLES[name].grain is not Grain.WHOLE for path in found]
+    return set(partitioned) == set(known)
+
+
+def _remove_leftovers(published: Path, kept: Iterable[Publication]) -> None:
+    names = {publication.file.name for publication in kept} | {LINK, POINTER}
+    for file in [*published.glob("serving-*.duckdb*"), *published.glob(f".*{_PARTIAL}*")]:
+        if file.name not in names:
+            file.unlink(missing_ok=True)
+
+
+def _name(name: str) -> str:
+    return f'"{name}"'
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(_name(name) for name in names)
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+__all__ = ["Publication", "ServingError", "current", "publications", "publish"]

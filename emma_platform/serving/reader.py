@@ -1,0 +1,277 @@
+"""Reads publications: the only queries that the web and the exports see.
+
+Belongs here: opening a publication, following the pointer, and the questions asked of it. Does not belong here: writing
+files for people (`export`) and publishing (`publish`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
+from emma_platform.serving.opened import Opened, attach, open_publication
+from emma_platform.serving.publication import Publication, ServingError, current, publications
+from emma_platform.serving.selection import SCHEMA, select
+
+HISTORY_DAYS = 400
+"""Days of key figures on a product page: a year, and the month before it to compare with."""
+
+HISTORY_COLUMNS = (
+    "day", "units", "sold_units", "returned_units", "revenue", "sold_revenue", "discount", "average_price",
+    "gross_margin", "gross_margin_pct", "units_28d", "revenue_28d", "on_hand", "days_of_cover",
+)  # fmt: skip
+"""Key figures of each day on a product page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """All that is known of one product in one store, from one publication; a table without rows says nothing is.
+
+    Attributes:
+        publication: where it was read.
+        store, product: whose page it is.
+        overview: its row of `product_overview`, if it was sold or in stock in the store's last 28 days.
+        kpis: figures of `product_kpis`, by day.
+        forecast: `sales_forecast` of the newest origin, by day.
+        past_forecasts: `sales_forecast` of earlier origins, by day and origin.
+        scores: its row of `forecast_scores`.
+        response: its row of `price_response`.
+        recommendation: its newest row of `price_recommendations`.
+        promotions: `promotions` of the store and of all stores, by first day.
+    """
+
+    publication: str
+    store: str
+    product: str
+    overview: pa.Table
+    kpis: pa.Table
+    forecast: pa.Table
+    past_forecasts: pa.Table
+    scores: pa.Table
+    response: pa.Table
+    recommendation: pa.Table
+    promotions: pa.Table
+
+
+class Reader:
+    """Reads the newest publication, or an older one; any number of threads may share a reader.
+
+    A reader stays with the publication it opened until `refresh`. Each call answers from one publication.
+    """
+
+    def __init__(self, published: Path, *, publication_id: str | None = None) -> None:
+        """Open the newest publication, or the one named.
+
+        Raises:
+            ServingError: there is none, or it cannot be opened.
+        """
+        self._published = published
+        self._pinned = publication_id is not None
+        self._opened = _open_newest(published) if publication_id is None else _open_named(published, publication_id)
+
+    @property
+    def publication(self) -> Publication:
+        """The publication that is read."""
+        return self._opened.publication
+
+    def refresh(self) -> bool:
+        """Follow the pointer; True when it had moved. Calls that run meanwhile finish on the publication before."""
+        if self._pinned:
+            return False
+        newest = current(self._published)
+        if newest is None or newest == self._opened.publication:
+            return False
+        self._opened = _open_newest(self._published)
+        return True
+
+    def open(self, publication_id: str) -> Reader:
+        """A reader of another publication that is still kept; it does not follow the pointer.
+
+        Raises:
+            ServingError: it is not kept; the message lists those that are.
+        """
+        return Reader(self._published, publication_id=publication_id)
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of the published tables."""
+        return tuple(SERVED)
+
+    def stores(self) -> tuple[str, ...]:
+        """The stores that have rows, or stand in a stores file."""
+        return tuple(sorted(self._opened.stores))
+
+    def rows(self, name: str) -> int:
+        """The rows of a table.
+
+        Raises:
+            ServingError: there is no such table.
+        """
+        opened = self._opened
+        selection = select(name)
+        known = opened.publication.rows.get(name)
+        return opened.count(selection) if known is None else known
+
+    def count(
+        self,
+        name: str,
+        *,
+        stores: Collection[str] | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> int:
+        """How many rows `table` would return; filters and errors as there."""
+        opened = self._opened
+        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day)
+        return opened.count(opened.check_stores(chosen))
+
+    def table(
+        self,
+        name: str,
+        *,
+        stores: Collection[str] | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Rows of a table with the schema of `model.tables`; filters are as `Selection` says, limit is in rows.
+
+        Raises:
+            ServingError: no such table, column or store; a filter that the table has no column for.
+        """
+        opened = self._opened
+        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
+        return opened.rows(opened.check_stores(chosen), limit=limit, batch_rows=100_000).read_all()
+
+    def batches(
+        self,
+        name: str,
+        *,
+        stores: Collection[str] | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = 20_000,
+    ) -> pa.RecordBatchReader:
+        """The rows of `table`, read as they are taken, in bounded memory; filters and errors as there."""
+        opened = self._opened
+        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
+        return opened.rows(opened.check_stores(chosen), batch_rows=batch_rows)
+
+    def overview(self, store: str | None = None) -> pa.Table:
+        """`product_overview` of one store or of all, by store and product.
+
+        Raises:
+            ServingError: there is no such store.
+        """
+        return self.table(PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
+
+    def product(
+        self,
+        store: str,
+        product: str,
+        *,
+        history_days: int | None = HISTORY_DAYS,
+        kpi_columns: Sequence[str] = HISTORY_COLUMNS,
+    ) -> ProductPage:
+        """The page of one product in one store.
+
+        Args:
+            store: the store.
+            product: the product's code.
+            history_days: days of key figures up to the store's last day; None for all.
+            kpi_columns: the key figures of `product_kpis` to read for these days; those of the last day, all of them,
+                are in the overview.
+
+        Raises:
+            ServingError: there is no such store or product.
+        """
+        opened = self._opened
+        last_day = opened.last_days.get(store)
+        first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
+        opened.check_stores(select("product_kpis", stores=[store]))
+
+        def read(name: str, order: str = "") -> pa.Table:
+            return opened.table(select(name, stores=[store], product=product), order=order)
+
+        kpis = select("product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
+        newest, earlier = _by_origin(read("sales_forecast", "day, made_on"))
+        page = ProductPage(
+            publication=opened.publication.id,
+            store=store,
+            product=product,
+            overview=read("product_overview"),
+            kpis=opened.table(kpis, order="day"),
+            forecast=newest,
+            past_forecasts=earlier,
+            scores=read("forecast_scores"),
+            response=read("price_response"),
+            recommendation=_by_origin(read("price_recommendations"))[0],
+            promotions=read("promotions", "first_day, last_day, store, kind"),
+        )
+        said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
+        if not any(rows.num_rows for rows in said) and not opened.count(select("products", product=product)):
+            raise ServingError(
+                f"there is no product {product!r} in store {store!r}; `emma export product_overview` lists them"
+            )
+        return page
+
+    def sql(self, query: str) -> pa.Table:
+        """The result of one SELECT over the published tables; it can write nothing and read no other file.
+
+        Raises:
+            ServingError: it is no single SELECT, or DuckDB refuses it.
+        """
+        opened = self._opened
+        with attach(opened.publication) as connection:
+            roots = connection.execute(
+                f"SELECT DISTINCT regexp_extract(path, '^(.*?/)store_key=', 1) FROM {SCHEMA}.publication_files"
+            ).fetchall()
+            connection.execute(f"USE {SCHEMA}")
+            connection.execute("SET allowed_directories = $roots", {"roots": [root for (root,) in roots]})
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            try:
+                statements = connection.extract_statements(query)
+                if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                    raise ServingError("give one SELECT; a publication can only be read")
+                rows: pa.Table = connection.sql(query).to_arrow_table()
+            except duckdb.Error as error:
+                raise ServingError(f"the query failed: {error}") from error
+        return rows
+
+
+def _open_newest(published: Path) -> Opened:
+    found = current(published)
+    while found is not None:
+        try:
+            return open_publication(found)
+        except ServingError:
+            # The pointer may have moved on, and the file gone, since it was read.
+            before, found = found, current(published)
+            if found == before:
+                raise
+    raise ServingError(f"nothing is published in {published} yet; run `emma update`")
+
+
+def _open_named(published: Path, publication_id: str) -> Opened:
+    kept = publications(published)
+    for publication in kept:
+        if publication.id == publication_id:
+            return open_publication(publication)
+    names = ", ".join(publication.id for publication in kept) or "none"
+    raise ServingError(f"there is no publication {publication_id!r} in {published}; kept are: {names}")
+
+
+def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of the newest `made_on`, and the others, each by day where it has one."""
+    newest = pc.equal(rows["made_on"], pc.max(rows["made_on"]))
+    by = "day" if "day" in rows.column_names else "made_on"
+    return rows.filter(newest).sort_by(by), rows.filter(pc.invert(newest)).sort_by(by)
