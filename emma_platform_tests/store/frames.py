@@ -94,3 +94,13 @@ def write_generations(root: Path, first: int, count: int, done: Connection) -> N
         rows, replace = generation(number)
         store.commit("stock", rows, replace, {"generation": str(number)})
         done.send(number)
+
+
+def write_months(root: Path, year: int, writer: int, done: Connection) -> None:
+    """Commit, month after month, a day that only this writer has and one that both have."""
+    store = DeltaStore(root, attempts=100)
+    for month in range(1, 13):
+        own, same = date(year, month, writer), date(year, month, 3)
+        rows = stock(("a", own, "own", writer), ("a", same, "same", writer))
+        store.commit("stock", rows, Days({"a": frozenset([own, same])}), {})
+        done.send(month)

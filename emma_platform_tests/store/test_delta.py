@@ -8,7 +8,7 @@ import os
 import random
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from multiprocessing.connection import Connection
@@ -32,6 +32,7 @@ from emma_platform_tests.store.frames import (
     stock,
     tuples,
     write_generations,
+    write_months,
 )
 
 D1, D2, D3, D4 = DAYS
@@ -219,10 +220,16 @@ def test_a_full_disk_changes_nothing(root: Path, size: int, first: bool) -> None
     for reader in (store, DeltaStore(root)):
         assert reader.version("stock") == (None if first else 0)
         assert first or tuples(reader.read("stock")) == before
-    if size == 1_000:
-        assert on_disk(root) == set(store.files("stock").paths), "what was written is deleted again"
     assert store.commit("stock", rows, Whole(), {}) == (0 if first else 1)
     assert tuples(store.read("stock")) == tuples(rows)
+
+
+def test_what_a_full_disk_stopped_is_deleted_again(root: Path) -> None:
+    store = DeltaStore(root)
+    rows = stock(("a", D1, "p", 1), ("b", D1, "p", 1), *(("c", D1, f"{n**3:x}", n) for n in range(5_000)))
+    with files_no_larger_than(20_000), pytest.raises(StoreError, match="room"):
+        store.commit("stock", rows, Whole(), {})
+    assert on_disk(root) == set()
 
 
 def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -285,12 +292,12 @@ def test_a_damaged_log_or_file_is_named(root: Path) -> None:
 
 
 @contextmanager
-def writer(root: Path, first: int, count: int) -> Iterator[tuple[ForkServerProcess, Connection]]:
-    """A process that commits generation after generation; killed at the latest when the test leaves it."""
+def process_of(work: Callable[..., None], *arguments: object) -> Iterator[tuple[ForkServerProcess, Connection]]:
+    """A process at work, with what it tells; killed at the latest when the test leaves it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pandas", "emma_platform_tests.store.frames"])
     done, tell = context.Pipe(duplex=False)
-    process = context.Process(target=write_generations, args=(root, first, count, tell))
+    process = context.Process(target=work, args=(*arguments, tell))
     process.start()
     tell.close()
     try:
@@ -317,7 +324,7 @@ def test_a_writer_killed_at_any_instant_leaves_the_last_good_version(root: Path)
     number = 0
     store = DeltaStore(root, orphan_age=timedelta(0))
     for _ in range(10):
-        with writer(root, number, 1_000) as (process, done):
+        with process_of(write_generations, root, number, 1_000) as (process, done):
             assert done.poll(60)
             process.join(chance.uniform(0.0, 0.1))
             process.kill()
@@ -338,7 +345,7 @@ def test_a_writer_killed_at_any_instant_leaves_the_last_good_version(root: Path)
 def test_a_reader_never_meets_half_a_commit(root: Path) -> None:
     store = DeltaStore(root)
     seen: set[int] = set()
-    with writer(root, 0, 30) as (process, done):
+    with process_of(write_generations, root, 0, 30) as (process, done):
         assert done.poll(60)
         while process.is_alive() or not seen:
             rows = store.read("stock")
@@ -348,3 +355,21 @@ def test_a_reader_never_meets_half_a_commit(root: Path) -> None:
         assert process.exitcode == 0
     assert store.version("stock") == 29
     assert tuples(store.read("stock")) == tuples(generation(29)[0])
+
+
+def test_two_writers_at_once_lose_and_double_nothing(root: Path) -> None:
+    with (
+        process_of(write_months, root, D1.year, 1) as (one, done),
+        process_of(write_months, root, D1.year, 2) as (two, _),
+    ):
+        assert done.poll(60)
+        one.join()
+        two.join()
+        assert (one.exitcode, two.exitcode) == (0, 0)
+    store = DeltaStore(root)
+    found = store.read("stock").select(["store", "day", "product"])
+    days = [date(D1.year, month, day) for month in range(1, 13) for day in (1, 2)]
+    both = [("a", day, "own") for day in days]
+    assert tuples(found) == sorted([*both, *(("a", date(D1.year, m, 3), "same") for m in range(1, 13))], key=repr)
+    assert store.version("stock") == 23
+    assert len(store.files("stock").paths) == 12
