@@ -44,7 +44,6 @@ def copy_into(archive: Path, path: Path, sighting: Sighting) -> str:
         if not kept.exists():
             kept.parent.mkdir(exist_ok=True)
             part.replace(kept)
-            _sync_folder(kept.parent)
     except OSError as error:
         raise _failed(error, archive, sighting) from error
     finally:
@@ -59,14 +58,6 @@ def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
         target.write(chunk)
         size += len(chunk)
     return digest.hexdigest(), size
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failed(error: OSError, archive: Path, sighting: Sighting) -> SourceError:

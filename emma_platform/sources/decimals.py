@@ -75,10 +75,10 @@ def mark_evidence(columns: Sequence[pa.Array[Any]]) -> MarkEvidence:
     """What the numeric columns of a file say about its decimal mark."""
     if not columns:
         return MarkEvidence()
-    text = pc.drop_null(pa.concat_arrays(columns))
+    text = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
     dots = pc.count_substring(text, ".")
-    with_comma, with_dot = _count(pc.match_substring(text, ",")), _count(pc.greater(dots, 0))
-    if not with_comma and (pc.max(dots).as_py() or 0) < 2:  # noqa: PLR2004 - the usual file needs no expressions
+    with_comma, with_dot, most = _count(pc.match_substring(text, ",")), _count(dots), pc.max(dots).as_py() or 0
+    if not with_comma and most < 2:  # noqa: PLR2004 - the usual file needs no expressions
         return MarkEvidence(dot=with_dot, with_dot=with_dot)
     distinct = pc.unique(text)
     comma, dot = (_count(pc.match_substring_regex(distinct, form)) for form in (_COMMA_DECIDES, _DOT_DECIDES))
@@ -90,7 +90,9 @@ def _count(flags: pa.Array[Any]) -> int:
 
 
 def read_decimals(
-    text: pa.Array[Any], mark: str, kind: pa.Decimal128Type[Any, Any]
+    text: pa.Array[Any],
+    mark: str,
+    kind: Any,  # noqa: ANN401 - any decimal type
 ) -> tuple[pa.Array[Any], pa.Array[Any]]:
     """Decimals from text under a decimal mark; groups of three digits may stand apart.
 

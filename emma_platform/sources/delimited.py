@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from emma_platform.sources.columns import nulls
 from emma_platform.sources.dialect import Dialect, open_pattern, record_pattern
 from emma_platform.sources.encoding import Limits, line_error
 from emma_platform.sources.piece import Piece
@@ -178,7 +180,7 @@ def _piece(block: bytes, cut: _Cut, lines: np.ndarray, dialect: Dialect, wanted:
     count = len(lines) - len(bad)
     numbers = pa.array(lines[cut.good], pa.int64())
     if not count:
-        return Piece({column: pa.nulls(0, pa.string()) for column in wanted}, numbers, unreadable)
+        return Piece({column: nulls(0) for column in wanted}, numbers, unreadable)
     table = _parse(rows, dialect, tuple(wanted), multiline=cut.multiline)
     if table.num_rows != count:
         raise SourceError(f"{name}: {table.num_rows} rows came of {count} lines. Save it again as CSV in UTF-8.")
@@ -189,9 +191,8 @@ def _piece(block: bytes, cut: _Cut, lines: np.ndarray, dialect: Dialect, wanted:
 def _parse(rows: memoryview, dialect: Dialect, wanted: tuple[str, ...], *, multiline: bool) -> pa.Table:
     read = pa_csv.ReadOptions(column_names=list(dialect.header), use_threads=False, block_size=len(rows) + 1)
     parse = pa_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=multiline)
-    return pa_csv.read_csv(
-        pa.BufferReader(pa.py_buffer(rows)), read_options=read, parse_options=parse, convert_options=_convert(wanted)
-    )
+    file = cast("IO[bytes]", pa.BufferReader(pa.py_buffer(rows)))
+    return pa_csv.read_csv(file, read_options=read, parse_options=parse, convert_options=_convert(wanted))
 
 
 @lru_cache(maxsize=64)

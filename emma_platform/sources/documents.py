@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emma_platform.sources.columns import without_empty
 from emma_platform.sources.encoding import Limits, line_error
 from emma_platform.sources.piece import Piece
 from emma_platform.sources.protocol import SourceError
@@ -92,9 +93,10 @@ def object_columns(objects: Sequence[_Object], wanted: Sequence[str]) -> dict[st
 
 def _text_column(values: list[Any]) -> pa.Array[Any]:
     try:
-        return pa.array(values, pa.string())
+        text = pa.array(values, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-        return pa.array([None if value is None else _text(value) for value in values], pa.string())
+        text = pa.array([None if value is None else _text(value) for value in values], pa.string())
+    return without_empty(text)
 
 
 def _text(value: object) -> str:

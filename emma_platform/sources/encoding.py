@@ -19,8 +19,8 @@ _BINARY_SHARE = 0.02
 _LATIN = ["cp1252", "cp1250"]
 _OTHERS = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "cp874"]
 _PLAUSIBLE = 0.2
-"""charset-normalizer's chaos of text in the right encoding stays below this: 0.13 at most in twelve short texts; in a wrong
-alphabet it was above 0.45."""
+"""charset-normalizer's chaos of text in the right encoding stays below this: 0.13 at most in twelve short texts; in
+a wrong alphabet it was above 0.45."""
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -148,9 +148,7 @@ def _guess(sample: bytes) -> str:
         best = from_bytes(sample, cp_isolation=candidates, threshold=_PLAUSIBLE).best()
         if best is not None:
             same = sample.decode("cp1252", "replace") == str(best)
-            rivals = (
-                [] if best.encoding != "cp1250" else from_bytes(sample, cp_isolation=["cp1252"], threshold=_PLAUSIBLE)
-            )
+            rivals = from_bytes(sample, cp_isolation=["cp1252"], threshold=_PLAUSIBLE) if candidates is _LATIN else ()
             tied = any(rival.chaos <= best.chaos and rival.coherence >= best.coherence for rival in rivals)
             return "cp1252" if same or tied else best.encoding
     return "cp1252"

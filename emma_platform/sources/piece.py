@@ -18,7 +18,8 @@ class Piece:
     """A part of a file, of bounded size.
 
     Attributes:
-        columns: text by the column's name in the header; only the wanted ones; null where the file has nothing.
+        columns: text by the column's name in the header; only the wanted ones; null where the file has
+            nothing; never empty.
         lines: the line of each row, `int64`.
         unreadable: lines that are no rows, each with its number, bare.
     """

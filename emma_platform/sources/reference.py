@@ -6,7 +6,6 @@ for one key counts.
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 from emma_platform.model.schema import Column, Type
 from emma_platform.model.tables import STOCK, TABLES
 from emma_platform.sources.columns import compute as pc
-from emma_platform.sources.columns import numbers
+from emma_platform.sources.columns import numbers, rows_at
 from emma_platform.sources.decimals import read_decimals
 from emma_platform.sources.header import Binding
 from emma_platform.sources.piece import Piece
@@ -46,8 +45,8 @@ def reference_delivery(piece: Piece, binding: Binding, facts: FileFacts) -> Deli
             wrong |= _flags(bad)
     wrong |= _contradicting(kind, read, facts)
     schema = STOCK.arrow_schema() if kind == "stock" else pa.schema([*TABLES[kind].arrow_schema(), *_PLACE])
-    good, aside = pa.array(np.flatnonzero(~wrong)), np.flatnonzero(wrong)
-    rows = pa.Table.from_arrays([read[name].take(good) for name in schema.names], schema=schema)
+    good, aside = np.flatnonzero(~wrong), np.flatnonzero(wrong)
+    rows = pa.Table.from_arrays([rows_at(read[name], good) for name in schema.names], schema=schema)
     set_aside = set_aside_rows(piece, binding, facts, aside, ["bad_reference"] * len(aside), texts)
     return Delivery(input=kind, rows=rows, set_aside=set_aside, lines=count + len(piece.unreadable))
 
@@ -87,14 +86,9 @@ def _contradicting(kind: str, read: dict[str, pa.Array[Any]], facts: FileFacts) 
     if kind == "promotions":
         return _flags(pc.less(read["last_day"], read["first_day"]))
     if kind == "stock":
-        return _flags(
-            pc.or_(pc.less(read["day"], _day(facts.first_day)), pc.greater(read["day"], _day(facts.last_day)))
-        )
+        first, last = (pa.scalar(day, pa.date32()) for day in (facts.first_day, facts.last_day))
+        return _flags(pc.or_(pc.less(read["day"], first), pc.greater(read["day"], last)))
     return np.zeros(len(read["line"]), bool)
-
-
-def _day(day: date) -> Any:
-    return pa.scalar(day, pa.date32())
 
 
 def _flags(values: pa.Array[Any]) -> np.ndarray:

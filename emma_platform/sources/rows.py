@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from emma_platform.model.tables import INPUT_COLUMNS, RAW_SALES, SET_ASIDE_ROWS
 from emma_platform.sources.columns import compute as pc
-from emma_platform.sources.columns import numbers
+from emma_platform.sources.columns import nulls, numbers, rows_at
 from emma_platform.sources.header import Binding
 from emma_platform.sources.piece import Piece
 from emma_platform.sources.protocol import Delivery
@@ -56,22 +56,22 @@ def last_day_of(taken_on: date) -> date:
 
 
 def canonical_texts(piece: Piece, binding: Binding) -> dict[str, pa.Array[Any]]:
-    """The canonical columns of the piece's kind as text; empty and blank text is null, all other text is untouched."""
+    """The canonical columns of the piece's kind as text; blank text is null, all other text is untouched."""
     count = len(piece.lines)
     required, optional = INPUT_COLUMNS[binding.input]
-    texts = {}
+    texts: dict[str, pa.Array[Any]] = {}
     for column in required + optional:
         if column in binding.constants:
             texts[column] = pa.repeat(pa.scalar(binding.constants[column], pa.string()), count)
         elif column in binding.columns:
             texts[column] = _without_blanks(piece.columns[binding.columns[column]])
         else:
-            texts[column] = pa.nulls(count, pa.string())
+            texts[column] = nulls(count)
     return texts
 
 
 def _without_blanks(text: pa.Array[Any]) -> pa.Array[Any]:
-    blank = pc.or_(pc.utf8_is_space(text), pc.equal(text, ""))
+    blank = pc.utf8_is_space(text)
     return pc.if_else(blank, pa.scalar(None, pa.string()), text) if pc.any(blank).as_py() else text
 
 
@@ -91,8 +91,8 @@ def sales_delivery(piece: Piece, binding: Binding, facts: FileFacts, zones: Mapp
     }
     aside = np.flatnonzero(reason)
     if len(aside):
-        good = pa.array(np.flatnonzero(reason == 0))
-        columns = {column: values.take(good) for column, values in columns.items()}
+        good = np.flatnonzero(reason == 0)
+        columns = {column: rows_at(values, good) for column, values in columns.items()}
     count = len(columns["line"])
     columns["file"] = pa.repeat(facts.name, count)
     columns["decimal_mark"] = pa.repeat(facts.decimal_mark, count)
@@ -141,22 +141,23 @@ def set_aside_rows(
     """
     if not len(positions) and not piece.unreadable:
         return SET_ASIDE_SCHEMA.empty_table()
-    taken = pa.array(positions, pa.int64())
     told = {
-        column: text.take(taken) for column, text in texts.items() if column in {**binding.columns, **binding.constants}
+        column: rows_at(text, positions)
+        for column, text in texts.items()
+        if column in {**binding.columns, **binding.constants}
     }
     rows = pa.table(told).to_pylist() if told else []
     bare_lines, bare = [line for line, _ in piece.unreadable], [text for _, text in piece.unreadable]
     nothing = len(bare)
 
     def padded(values: pa.Array[Any] | None, kind: pa.DataType) -> pa.Array[Any]:
-        head = values.take(taken) if values is not None else pa.nulls(len(positions), kind)
-        return pa.concat_arrays([head, pa.nulls(nothing, kind)])
+        head = rows_at(values, positions) if values is not None else nulls(len(positions), kind)
+        return pa.concat_arrays([head, nulls(nothing, kind)])
 
     table = pa.Table.from_arrays(
         [
             pa.repeat(facts.name, len(rows) + nothing),
-            pa.concat_arrays([piece.lines.take(taken), pa.array(bare_lines, pa.int64())]),
+            pa.concat_arrays([rows_at(piece.lines, positions), pa.array(bare_lines, pa.int64())]),
             padded(texts.get("store"), pa.string()),
             padded(days, pa.date32()),
             pa.array([*reasons, *["unreadable_line"] * nothing], pa.string()),

@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
 
 from emma_platform.sources.columns import compute as pc
+from emma_platform.sources.columns import nulls, without_empty
 from emma_platform.sources.delimited import delimited_pieces
 from emma_platform.sources.dialect import sniff
 from emma_platform.sources.documents import array_objects, keys_of, line_objects, numbered, object_columns
@@ -90,13 +92,15 @@ def _open_delimited(
     known: Callable[[str], bool],
     limits: Limits,
 ) -> Opened:
-    head = next(blocks(), b"")
+    stream = blocks()
+    head = next(stream, b"")
+    opened = [chain((head,), stream)]
     dialect = sniff(head, ending=ending, delimiter=entry.delimiter if entry else None, known=known)
     if dialect is None:
         raise SourceError(f"{name} holds empty lines only. Send it again with its header and rows.")
 
     def pieces(wanted: Sequence[str]) -> Iterator[Piece]:
-        return delimited_pieces(blocks(), dialect, wanted, name=name, limits=limits)
+        return delimited_pieces(opened.pop() if opened else blocks(), dialect, wanted, name=name, limits=limits)
 
     return Opened(dialect.header, pieces)
 
@@ -140,7 +144,7 @@ def _open_parquet(path: Path, name: str) -> Opened:
     def pieces(wanted: Sequence[str]) -> Iterator[Piece]:
         first = 1
         if not rows:
-            yield Piece({column: pa.nulls(0, pa.string()) for column in wanted}, numbered(0))
+            yield Piece({column: nulls(0) for column in wanted}, numbered(0))
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_PARQUET_ROWS, columns=list(wanted)):
@@ -155,22 +159,21 @@ def _open_parquet(path: Path, name: str) -> Opened:
     return Opened(tuple(schema.names), pieces)
 
 
-def _texts(column: pa.Array[Any]) -> pa.Array[Any]:
+def _texts(column: Any) -> pa.Array[Any]:  # noqa: ANN401 - an array of any type
     """A column of any flat type as text; times as ISO 8601, with `Z` when they are instants."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_timestamp(column.type) and column.type.tz:
-        text = pc.cast(column.cast(pa.timestamp("us", tz="UTC"), safe=False), pa.string())
-        return pc.replace_substring_regex(text, r"(\+0000|Z)?$", "Z")
+    text = None
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us"), safe=False)
-        return pc.replace_substring_regex(pc.cast(column, pa.string()), r"\.0+$", "")
-    if pa.types.is_floating(column.type):
-        return _float_texts(column)
-    return pc.cast(column, pa.string())
+        wall = column.cast(pa.timestamp("us", tz=column.type.tz and "UTC"), safe=False)
+        end = "Z" if column.type.tz else ""
+        text = pc.replace_substring_regex(pc.cast(wall.cast(pa.timestamp("us")), pa.string()), r"(?:\.0+)?$", end)
+    elif pa.types.is_floating(column.type):
+        text = _float_texts(column)
+    return without_empty(pc.cast(column, pa.string()) if text is None else text)
 
 
-def _float_texts(column: pa.Array[Any]) -> pa.Array[Any]:
+def _float_texts(column: Any) -> Any:  # noqa: ANN401 - arrays
     """Numbers without exponents where they are whole and fit 64 bits; the others as Arrow writes them."""
     text = pc.cast(column, pa.string())
     whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from emma_platform.sources.columns import compute as pc
-from emma_platform.sources.columns import numbers
+from emma_platform.sources.columns import numbers, rows_at
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _NAIVE = pa.timestamp("us")
@@ -127,9 +127,10 @@ def read_times(text: pa.Array[Any], *, date_format: str | None = None, day_first
 
 def _cast(text: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any] | None:
     try:
-        return pc.cast(text, kind)
+        times: pa.Array[Any] = pc.cast(text, kind)
     except pa.ArrowInvalid:
         return None
+    return times
 
 
 def _whole(times: pa.Array[Any], *, fixed: bool) -> Times:
@@ -154,7 +155,7 @@ def _by_parts(text: pa.Array[Any], *, day_first: bool) -> Times:
     for pattern in (_YEAR_FIRST, _YEAR_LAST, _COMPACT):
         if not len(open_rows):
             break
-        fields = pc.extract_regex(text.take(pa.array(open_rows)), pattern)
+        fields = pc.extract_regex(rows_at(text, open_rows), pattern)
         matched = numbers(pc.is_valid(fields))
         swap = pattern == _YEAR_LAST and not day_first
         rows = open_rows[matched]
@@ -191,7 +192,8 @@ def _offset_seconds(text: pa.Array[Any]) -> np.ndarray:
     hours = _number(pc.utf8_slice_codeunits(digits, 0, 2))
     minutes = _number(pc.utf8_slice_codeunits(digits, 2, 4))
     sign = np.where(numbers(pc.starts_with(text, "-")), -1, 1)
-    return sign * (hours * 3600 + minutes * 60)
+    seconds: np.ndarray = sign * (hours * 3600 + minutes * 60)
+    return seconds
 
 
 def _number(digits: pa.Array[Any]) -> np.ndarray:

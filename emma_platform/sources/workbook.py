@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +48,7 @@ def open_workbook(path: Path, *, name: str, sheet: str | None) -> Opened:
         filled = ((line, row) for line, row in numbered if _filled(row))
         while True:
             part = list(islice(filled, _ROWS_A_PIECE))
-            columns = {
+            columns: dict[str, pa.Array[Any]] = {
                 column: pa.array([cell_text(row[at]) for _, row in part], pa.string())
                 for column in wanted
                 if (at := names.index(column)) < width
