@@ -21,7 +21,7 @@ from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.naive_intervals import naive_quantiles
 
 ORIGINS = 4
-"""Rolling origins scored, one week apart; the newest is one horizon before `made_on`."""
+"""Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
 
 SHOWN_HORIZONS = (1, 7, 28)
 """The days ahead of an earlier origin that stay in the table."""
@@ -91,7 +91,7 @@ def forecast_store(
 
 def _forecast(history: Demand, store: str, horizon: int) -> Forecast:
     last = len(history.units) - 1
-    origins = [last - horizon - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
+    origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
     newest = forecast_from(history, last, horizon)
     calibration = _Calibration(history)

@@ -1,0 +1,103 @@
+"""The smoothing recursion, demand classes and the weighing of rates."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emma_platform.transforms.smoothing import RATES, demand_classes, rate_weights, smooth
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 1.0])
+def test_recursion_equals_statsmodels(rate):
+    from statsmodels.tsa.holtwinters import SimpleExpSmoothing
+
+    values = np.random.default_rng(3).gamma(2.0, 5.0, (120, 4))
+    start = np.array([1.0, 7.0, 10.0, 30.0])
+    run = smooth(values, np.ones_like(values), np.array([rate]), start=start, start_weight=np.inf)
+    for column in range(4):
+        model = SimpleExpSmoothing(values[:, column], initialization_method="known", initial_level=start[column])
+        fit = model.fit(smoothing_level=rate, optimized=False)
+        assert run.levels[0, column] == pytest.approx(fit.forecast(1)[0], rel=1e-9)
+        assert run.errors[0, column] == pytest.approx(fit.sse, rel=1e-9)
+
+
+def test_level_starts_as_a_running_mean():
+    values = np.array([[4.0], [8.0], [3.0]])
+    run = smooth(values, np.ones_like(values), np.array([0.01]), start=np.zeros(1), start_weight=0.0)
+    assert run.levels[0, 0] == pytest.approx(5.0)
+
+
+def test_start_counts_as_many_days_as_it_is_worth():
+    values = np.array([[4.0], [8.0]])
+    run = smooth(values, np.ones_like(values), np.array([0.01]), start=np.array([1.0]), start_weight=3.0)
+    assert run.levels[0, 0] == pytest.approx((3 * 1 + 4 + 8) / 5)
+
+
+def test_unknown_days_change_nothing():
+    rng = np.random.default_rng(5)
+    values, weights = rng.gamma(2.0, 3.0, (40, 3)), np.ones((40, 3))
+    gaps = np.insert(values, [10, 10, 25], 999.0, axis=0)
+    known = np.insert(weights, [10, 10, 25], 0.0, axis=0)
+    whole = smooth(values, weights, RATES, start=np.zeros(3), start_weight=0.0)
+    holes = smooth(gaps, known, RATES, start=np.zeros(3), start_weight=0.0)
+    np.testing.assert_array_equal(whole.levels, holes.levels)
+    np.testing.assert_allclose(whole.errors, holes.errors, rtol=1e-12)
+
+
+def test_errors_are_discounted_by_age():
+    values = np.array([[1.0], [0.0], [0.0]])
+    run = smooth(values, np.ones_like(values), np.array([1e-12]), start=np.zeros(1), start_weight=np.inf, discount=0.5)
+    assert run.errors[0, 0] == pytest.approx(0.25)
+
+
+@given(st.floats(0.01, 1000.0))
+def test_level_scales_with_the_unit_of_measure(factor):
+    values = np.random.default_rng(7).gamma(1.0, 2.0, (30, 2))
+    one = smooth(values, np.ones_like(values), RATES, start=np.zeros(2), start_weight=0.0)
+    other = smooth(values * factor, np.ones_like(values), RATES, start=np.zeros(2), start_weight=0.0)
+    np.testing.assert_allclose(other.levels, one.levels * factor, rtol=1e-9)
+    np.testing.assert_allclose(other.errors, one.errors * factor**2, rtol=1e-9)
+
+
+def test_demand_classes():
+    days = np.arange(60)
+    units = np.stack(
+        [
+            np.full(60, 5.0),
+            np.where(days % 3 == 0, 5.0, 0.0),
+            np.where(days % 10 == 0, 100.0, 5.0),
+            np.where(days % 30 == 0, 100.0, np.where(days % 3 == 0, 5.0, 0.0)),
+        ],
+        axis=1,
+    )
+    assert demand_classes(units, np.ones_like(units, dtype=bool)).tolist() == [0, 1, 2, 3]
+
+
+def test_days_that_are_not_known_do_not_make_demand_intermittent():
+    units = np.where(np.arange(60) % 2 == 0, 5.0, 0.0)[:, None]
+    assert demand_classes(units, units > 0).tolist() == [0]
+
+
+def test_weights_favour_the_better_rate_and_sum_to_one():
+    errors = np.array([[4.0, 1.0], [1.0, 4.0]])
+    days = np.full(2, 400.0)
+    weights = rate_weights(errors, np.array([0, 1]), days, np.array([0.01, 0.1]), sharpness=2.0, class_days=10.0)
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    assert weights[1, 0] > 0.9
+    assert weights[0, 1] > 0.9
+
+
+def test_short_series_use_slow_rates_only():
+    errors = np.array([[1e6], [1e3], [1.0]])
+    rates = np.array([0.01, 0.035, 0.25])
+    weights = rate_weights(errors, np.array([0]), np.array([21.0]), rates, sharpness=50.0, class_days=10.0)
+    assert weights[2, 0] == 0.0
+    assert weights.sum() == pytest.approx(1.0)
+
+
+def test_series_without_error_weighs_all_rates_alike():
+    weights = rate_weights(
+        np.zeros((2, 1)), np.array([0]), np.array([90.0]), np.array([0.01, 0.1]), sharpness=3.0, class_days=10.0
+    )
+    np.testing.assert_allclose(weights, 0.5)
