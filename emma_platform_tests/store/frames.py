@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,12 @@ def write_generations(root: Path, first: int, count: int, done: Connection) -> N
         done.send(number)
 
 
-def write_months(root: Path, year: int, writer: int, done: Connection) -> None:
-    """Commit, month after month, a day that only this writer has and one that both have."""
+def write_months(root: Path, writer: int, start: Barrier, done: Connection) -> None:
+    """Commit, month after month at the same moment, a day that only this writer has and one that both have."""
     store = DeltaStore(root, attempts=100)
     for month in range(1, 13):
-        own, same = date(year, month, writer), date(year, month, 3)
+        own, same = date(2025, month, writer), date(2025, month, 3)
         rows = stock(("a", own, "own", writer), ("a", same, "same", writer))
+        start.wait(60)
         store.commit("stock", rows, Days({"a": frozenset([own, same])}), {})
         done.send(month)

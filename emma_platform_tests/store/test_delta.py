@@ -358,18 +358,13 @@ def test_a_reader_never_meets_half_a_commit(root: Path) -> None:
 
 
 def test_two_writers_at_once_lose_and_double_nothing(root: Path) -> None:
-    with (
-        process_of(write_months, root, D1.year, 1) as (one, done),
-        process_of(write_months, root, D1.year, 2) as (two, _),
-    ):
-        assert done.poll(60)
+    start = multiprocessing.get_context("forkserver").Barrier(2)
+    with process_of(write_months, root, 1, start) as (one, _), process_of(write_months, root, 2, start) as (two, _):
         one.join()
         two.join()
         assert (one.exitcode, two.exitcode) == (0, 0)
     store = DeltaStore(root)
-    found = store.read("stock").select(["store", "day", "product"])
-    days = [date(D1.year, month, day) for month in range(1, 13) for day in (1, 2)]
-    both = [("a", day, "own") for day in days]
-    assert tuples(found) == sorted([*both, *(("a", date(D1.year, m, 3), "same") for m in range(1, 13))], key=repr)
+    days = [date(2025, month, day) for month in range(1, 13) for day in (1, 2, 3)]
+    assert store.read("stock")["day"].to_pylist() == days
     assert store.version("stock") == 23
     assert len(store.files("stock").paths) == 12
