@@ -52,9 +52,10 @@ def price_evidence(
     """Own price elasticities of one store's products: one row per product with a row in the window.
 
     Weekly demand is quasi-Poisson: log E[units] = constant + elasticity * log(price) + promotion share + trend + the
-    movement of the other products of the category. Weeks end at `last_day`; a week counts from the product's first
-    selling week (left out when it is a launch inside the window) to its last one. The price of a day without a sale is
-    the last one paid. The variance is scaled by the dispersion and widened for autocorrelation.
+    movement of the other products of the category. Weeks are whole ones from Monday to Sunday, so that a new
+    day leaves the elasticities alone until its week is over; a week counts from the product's first selling week (left
+    out when it is a launch inside the window) to its last one. A day without a sale has a neighbour's price. The
+    variance is scaled by the dispersion and widened for autocorrelation.
 
     Args:
         demand: rows of `product_kpis` of the store: day, product, category, sold_units, sold_revenue, on_hand; missing
@@ -62,17 +63,19 @@ def price_evidence(
         promotions: the table `promotions`; a null store means all stores.
         store: the store.
         last_day: the store's last known day.
-        history_days: days looked at, cut to whole weeks.
+        history_days: days looked at, cut at the start of a week.
 
     Returns:
         `price_evidence`, sorted by product. The elasticity is null below 8 weeks or 2 prices that differ by 1 %.
     """
-    weeks = max(history_days // WEEK, 1)
-    rows = product_days(demand, last_day - timedelta(days=weeks * WEEK - 1), weeks * WEEK)
+    unfinished = (last_day.weekday() + 1) % WEEK
+    weeks = max((history_days - unfinished) // WEEK, 1)
+    days = weeks * WEEK + unfinished
+    rows = product_days(demand, last_day - timedelta(days=days - 1), days)
     count = len(rows.products)
     if not count:
         return PRICE_EVIDENCE.arrow_schema().empty_table()
-    promoted = promoted_days(promotions, rows.products, store, last_day, weeks * WEEK)
+    promoted = promoted_days(promotions, rows.products, store, last_day, days)
     panel = weekly(rows, promoted, weeks)
     elasticity, variance = _elasticities(panel, rows.category)
     observations = panel.used.sum(axis=1).astype(np.int64)
@@ -118,7 +121,7 @@ def _elasticities(panel: Weeks, category: Ints) -> tuple[Floats, Floats]:
     base = np.exp(stocked) * used
     base *= (units.sum(axis=1) / base.sum(axis=1))[:, None]
     for _ in range(ROUNDS):
-        offset = stocked + common_movement(units, base, category[live] + 1)
+        offset = stocked + common_movement(units, base, category[live])
         fit = poisson_fit(units, design, offset, used, RIDGE)
         base = fit.fitted / np.exp(offset) * np.exp(stocked)
     scale = dispersion(units, fit.fitted, used, len(RIDGE))

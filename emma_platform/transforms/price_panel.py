@@ -6,7 +6,7 @@ here: any regression (`price_evidence`, `price_regression`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, TypeAlias
 
@@ -115,7 +115,11 @@ def promoted_days(promotions: pa.Table, products: pa.Array[Any], store: str, las
 
 
 def weekly(rows: Rows, promoted: Flags, weeks: int) -> Weeks:
-    """The rows as weeks; a week counts between the first and the last with a sale, if it was in stock at all."""
+    """The rows of the first so many weeks; a week counts from the first to the last with a sale, if it was in stock."""
+    whole = rows.day < weeks * WEEK
+    names = ("code", "day", "sold", "price", "out_of_stock")
+    rows = replace(rows, **{name: getattr(rows, name)[whole] for name in names})
+    promoted = promoted[:, : weeks * WEEK]
     count = len(rows.products)
     cell = rows.code * weeks + rows.day // WEEK
     shape = (count, weeks)

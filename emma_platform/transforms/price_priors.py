@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from emma_platform.model.tables import PRICE_PRIORS
 from emma_platform.transforms.price_panel import codes, distinct, floats, places
-from emma_platform.transforms.price_regression import Floats, Ints
+from emma_platform.transforms.price_regression import NARROWEST, Floats, Ints
 
 CHAIN_ELASTICITY = -2.0
 """What is assumed of a chain without evidence, between two surveys of published elasticities: -2.62 on average
@@ -29,11 +29,18 @@ and a store around its product: together 1, the spread of a store's product in a
 ASSUMED_DEGREES = 10.0
 """Degrees of freedom that the assumed variances count for beside the measured ones."""
 
+DRIFT = NARROWEST**0.5
+"""Part of the least inflation of the variances that is no noise but elasticities that change, taken off again before
+true differences are measured: as noise it would hide them (in 20 simulated stores 4.8 % of the advice did harm instead
+of 2.1 %)."""
+
 FEWEST_STORES = 2
 """A product seen in one store has nothing that its own evidence does not say already."""
 
 GRID = {"product": 0.5, "category": 0.25, "chain": 0.1}
-"""Steps of the elasticities: a corrected line in one store must rarely move what every store reads."""
+"""Steps of the elasticities: a corrected line in one store must rarely move what every store reads. With these, and one
+spread for all rows of a level, 1 line in 100 moved any row of 5 stores by 60 or 20 by 200 products; with a spread for
+each row it was 3 and 6."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ def price_priors(evidence: pa.Table) -> pa.Table:
 
     The model is nested: a store's product around its product, products around their category, categories around the
     chain, each with one variance for the whole chain. A level's elasticity is its posterior mean, drawn to the level
-    above; its spread is the predictive standard deviation of one store's product there, rounding included.
+    above; its spread is the predictive standard deviation of one store's product there, rounding included, averaged
+    over the rows of the level.
 
     Args:
         evidence: `price_evidence` of all stores, in any order.
@@ -92,25 +100,22 @@ def price_priors(evidence: pa.Table) -> pa.Table:
     own, variance = floats(rows["own_elasticity"]), np.maximum(floats(rows["own_variance"]), 1e-6)
 
     stores = np.bincount(product, minlength=len(products))
-    around_product = _shrunk_variance(own, variance, product, ASSUMED_STORE)
-    by_product = pool(own, variance + around_product, product, len(products))
-    around_category = _shrunk_variance(by_product.mean, by_product.variance, category, ASSUMED_PRODUCT)
-    by_category = pool(by_product.mean, by_product.variance + around_category, category, len(categories) + 1)
+    stores_around = _shrunk_variance(own, variance, product, ASSUMED_STORE)
+    by_product = pool(own, variance + stores_around, product, len(products))
+    products_around = _shrunk_variance(by_product.mean, by_product.variance, category, ASSUMED_PRODUCT)
+    by_category = pool(by_product.mean, by_product.variance + products_around, category, len(categories) + 1)
     seen = np.flatnonzero(np.isfinite(by_category.variance))
     whole = np.zeros(len(seen), dtype=np.int64)
-    around_chain = _shrunk_variance(by_category.mean[seen], by_category.variance[seen], whole, ASSUMED_CATEGORY)
+    categories_around = _shrunk_variance(by_category.mean[seen], by_category.variance[seen], whole, ASSUMED_CATEGORY)
     chain = pool(
         np.r_[by_category.mean[seen], CHAIN_ELASTICITY],
-        np.r_[by_category.variance[seen] + around_chain, ASSUMED_CHAIN],
+        np.r_[by_category.variance[seen] + categories_around, ASSUMED_CHAIN],
         np.zeros(len(seen) + 1, dtype=np.int64),
         1,
     )
-    category_post = _drawn(by_category, chain, np.zeros(len(categories) + 1, dtype=np.int64), around_chain)
-    product_post = _drawn(by_product, category_post, category, around_category)
+    category_post = _drawn(by_category, chain, np.zeros(len(categories) + 1, dtype=np.int64), categories_around)
+    product_post = _drawn(by_product, category_post, category, products_around)
 
-    spread_product = product_post.variance + around_product
-    spread_category = category_post.variance + around_product + around_category
-    spread_chain = chain.variance + around_product + around_category + around_chain
     members = np.bincount(category[product], minlength=len(categories) + 1)[: len(categories)]
     shown = np.flatnonzero(stores >= FEWEST_STORES)
     evident = np.flatnonzero(members)
@@ -119,17 +124,23 @@ def price_priors(evidence: pa.Table) -> pa.Table:
             "category",
             categories.take(places(evident)),
             category_post.mean[evident],
-            spread_category[evident],
+            stores_around + products_around + category_post.variance[evident],
             members[evident],
         ),
         _level(
             "chain",
             pa.array([""]),
             chain.mean,
-            spread_chain,
+            stores_around + products_around + categories_around + chain.variance,
             np.array([len(own)]),
         ),
-        _level("product", products.take(places(shown)), product_post.mean[shown], spread_product[shown], stores[shown]),
+        _level(
+            "product",
+            products.take(places(shown)),
+            product_post.mean[shown],
+            stores_around + product_post.variance[shown],
+            stores[shown],
+        ),
     )
     return pa.concat_tables(parts)
 
@@ -141,8 +152,9 @@ def _shrunk_variance(values: Floats, variances: Floats, group: Ints, assumed: fl
     Fisher information); counted in full, noise simulated at 3 units a week halved the spread.
     """
     groups = int(group.max(initial=-1)) + 1
-    measured, freedom = between_variance(values, variances, 1.0 / (variances + assumed), group, groups)
-    weight = freedom * float(((assumed / (assumed + variances)) ** 2).sum()) / max(len(values), 1)
+    chance = variances / DRIFT
+    measured, freedom = between_variance(values, chance, 1.0 / (chance + assumed), group, groups)
+    weight = freedom * float(((assumed / (assumed + chance)) ** 2).sum()) / max(len(values), 1)
     return (ASSUMED_DEGREES * assumed + weight * measured) / (ASSUMED_DEGREES + weight)
 
 
@@ -159,7 +171,7 @@ def _level(
 ) -> pa.Table:
     """The rows of one level, rounded; the variance of the rounding, step^2 / 12, widens the spread."""
     step = GRID[level]
-    spread = np.sqrt(variance + step**2 / 12.0)
+    spread = np.sqrt(np.full(len(variance), variance.sum() / max(len(variance), 1) + step**2 / 12.0))
     return pa.Table.from_arrays(
         [
             pa.array([level] * len(names), pa.string()),

@@ -18,14 +18,19 @@ Ints = npt.NDArray[np.int64]
 LAGS = 8
 """Weeks over which the residuals may remember each other; two months."""
 
+NARROWEST = 2.0
 WIDEST = 6.0
-"""Upper limit of the inflation: the factor that held-out M5-like daily data asked for; beer by weeks asked for 2."""
+"""Limits of the inflation. Held-out weeks of 13,119 series of beer asked for 2 and two halves of 913 series of orange
+juice for 1.9, though their residuals hardly remember: elasticities drift. Held-out simulated days asked for 6."""
 
 POOLED_DEGREES = 8.0
 """Degrees of freedom that the store's typical dispersion counts for beside a product's own."""
 
 INDEX_UNITS = 20.0
-"""Units that the wider index counts for beside the narrower one: a category of few sales follows its store."""
+"""Units of an index of one that each index starts from (a Gamma prior): few sales move nothing."""
+
+SEASON_WEEKS = 7
+"""Half the width of the triangle that smooths a category's season."""
 
 _STEPS = 50
 _CONVERGED = 1e-11
@@ -81,26 +86,37 @@ def _mean(design: Floats, coefficients: Floats, offset: Floats, used: Floats) ->
 
 
 def common_movement(units: Floats, base: Floats, group: Ints) -> Floats:
-    """What the other products of the category did in each week, as the logarithm of an index around zero.
+    """What would have moved each product in each week without its price: the logarithm of an index around zero.
 
-    The index is units sold over units that each product's own price, promotions and trend explain (`base`), without the
-    product itself, so that it takes away seasons and closed days but not the product's own response. A category is
-    drawn towards its store and the store towards one by `INDEX_UNITS` (the posterior mean under a Gamma prior).
+    An index is units sold over units that the products' own prices, promotions and trends explain (`base`). Weeks
+    (closed days, holidays) are read off the store's other categories, seasons off the category's other products,
+    smoothed over a quarter. Products of one category replace each other from week to week: with their weekly index in
+    the model, the elasticities of 11 brands of orange juice came out .75 stronger than without it.
 
     Args:
         units: (products, weeks), zero where a week is not used.
         base: (products, weeks), what is explained without the index; zero where a week is not used.
-        group: (products,), the category's number, 0 and up.
+        group: (products,), the category's number; below zero the product is its own category.
     """
-    groups = int(group.max()) + 1 if group.size else 0
-    member = np.zeros((groups, len(group)))
-    member[group, np.arange(len(group))] = 1.0
-    store = (units.sum(axis=0) - units + INDEX_UNITS) / (base.sum(axis=0) - base + INDEX_UNITS)
-    others_units = np.matmul(member, units)[group] - units
-    others_base = np.matmul(member, base)[group] - base
+    number = np.where(group < 0, group.max(initial=0) + 1 + np.arange(len(group)), group)
+    _, member = np.unique(number, return_inverse=True)
+    category_units, category_base = _group_sums(units, member), _group_sums(base, member)
     # Differences of sums can end a rounding error below zero.
-    others_units, others_base = np.maximum(others_units, 0.0), np.maximum(others_base, 0.0)
-    return np.asarray(np.log((others_units + INDEX_UNITS * store) / (others_base + INDEX_UNITS)))
+    elsewhere_units = np.maximum(units.sum(axis=0) - category_units, 0.0)
+    elsewhere_base = np.maximum(base.sum(axis=0) - category_base, 0.0)
+    week = (elsewhere_units + INDEX_UNITS) / (elsewhere_base + INDEX_UNITS)
+    distance = np.abs(np.subtract.outer(np.arange(units.shape[1]), np.arange(units.shape[1])))
+    kernel = np.maximum(1.0 - distance / SEASON_WEEKS, 0.0)
+    others_units = np.matmul(np.maximum(category_units - units, 0.0), kernel)
+    others_base = np.matmul(np.maximum(category_base - base, 0.0) * week, kernel)
+    return np.asarray(np.log(week * (others_units + INDEX_UNITS) / (others_base + INDEX_UNITS)))
+
+
+def _group_sums(values: Floats, member: Ints) -> Floats:
+    """For each row the sum of the rows of its group."""
+    order = np.argsort(member, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(member[order]) > 0])
+    return np.asarray(np.add.reduceat(values[order], starts, axis=0)[member])
 
 
 def dispersion(units: Floats, fitted: Floats, used: Floats, columns: int) -> Floats:
@@ -118,7 +134,7 @@ def dispersion(units: Floats, fitted: Floats, used: Floats, columns: int) -> Flo
 
 
 def autocorrelation_inflation(residuals: Floats, regressor: Floats, used: Floats, columns: int) -> Floats:
-    """Factor by which remembering residuals widen the variance of the regressor's coefficient, 1 to `WIDEST`.
+    """Factor by which remembering residuals widen the variance of the regressor's coefficient, `NARROWEST` to `WIDEST`.
 
     1 + 2 * sum over lags of (residuals' autocorrelation * regressor's autocorrelation), as in Newey and West (1987);
     the residuals' is pooled over the store's products, because one product's is too noisy, and corrected for the
@@ -135,7 +151,7 @@ def autocorrelation_inflation(residuals: Floats, regressor: Floats, used: Floats
     own = np.maximum((regressor**2).sum(axis=1), 1e-300)
     factor = np.ones(len(used))
     if energy <= 0:
-        return factor
+        return NARROWEST * factor
     shift = columns * int((weeks > 0).sum()) / max(float(weeks.sum()), 1.0)
     for lag in range(1, min(LAGS, used.shape[1] - 1) + 1):
         pairs = float((used[:, lag:] * used[:, :-lag]).sum())
@@ -145,4 +161,4 @@ def autocorrelation_inflation(residuals: Floats, regressor: Floats, used: Floats
         persistence = (regressor[:, lag:] * regressor[:, :-lag]).sum(axis=1) / own
         taper = 1.0 - lag / (LAGS + 1.0)
         factor += 2.0 * taper * max(memory, 0.0) * persistence
-    return np.clip(factor, 1.0, WIDEST)
+    return np.clip(factor, NARROWEST, WIDEST)
