@@ -113,7 +113,8 @@ def _cuts(chain: Chain, days: Ints, *, monthly: bool) -> Iterator[tuple[str, int
     for index, start in zip(*np.unique(days, return_index=True), strict=True):
         day = chain.day(int(index))
         starts.setdefault(month_of(day) if monthly else day.isoformat(), int(start))
-    yield from zip(starts, starts.values(), [*list(starts.values())[1:], len(days)], strict=True)
+    bounds = [*starts.values(), len(days)]
+    yield from zip(starts, bounds[:-1], bounds[1:], strict=True)
 
 
 def _positions_of(chain: Chain, sent: Sent, store_days: Collection[StoreDay]) -> Flags:

@@ -133,7 +133,7 @@ def _draw_price(axes: Axes, chain: Chain, advised: _Advised) -> None:
     def profit(price: float) -> float:
         return true_profit(chain, advised.store, advised.product, price, tomorrow)
 
-    axes.plot(prices, [profit(price) for price in prices], color=_TRUTH, lw=1.5, ls="--", label="true profit")
+    axes.plot(prices, [profit(price) for price in prices], color=_TRUTH, lw=1.5, ls="--", zorder=3, label="true profit")
     now = profit(advised.current)
     cost = chain.products[chain.product_index[advised.product]].cost_cents / 100
     units = now / (advised.current - cost) if advised.current != cost else 0.0

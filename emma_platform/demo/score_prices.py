@@ -37,15 +37,17 @@ def elasticity_rows(chain: Chain, response: pa.Table, goals: Goals) -> list[Row]
         error = float(np.abs(found[used] - truth).mean())
         if found[used].std() > 0 and truth.std() > 0:
             correlation = float(np.corrcoef(found[used], truth)[0, 1])
-    of = f" of {int(used.sum())}"
+    of = f" ({int(used.sum())})"
     return [
         Row.exact(
             "elasticities of store-products whose price moved",
             int(chain.price_moved.sum()),
             int((given & chain.price_moved).sum()),
         ),
-        Row.at_least(f"elasticities{of}: correlation with the truth", goals.correlation, correlation),
-        Row.at_most(f"elasticities{of}: mean absolute error", goals.elasticity_error, error),
+        Row.at_least(
+            "elasticities: correlation with the truth", goals.correlation, correlation, text=f"{correlation:.3f}{of}"
+        ),
+        Row.at_most("elasticities: mean absolute error", goals.elasticity_error, error, text=f"{error:.3f}{of}"),
     ]
 
 

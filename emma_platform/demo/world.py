@@ -61,13 +61,18 @@ def price_paths(rng: np.random.Generator, list_cents: Ints, stores: int, days: i
         moves = (chance[day] < rate / (1 - rate * _SETTLED_DAYS)) & (settled >= _SETTLED_DAYS) & ~fixed
         ratio = price / list_cents
         sign = np.where(up[day] < np.clip(0.5 - 2.0 * (ratio - 1), 0.1, 0.9), 1, -1)
-        wanted = shelf_price(price * (1 + sign * (0.05 + 0.15 * size[day])))
-        wanted = np.where(wanted == price, price + 10 * sign, wanted)
-        wanted = np.where((wanted < low) | (wanted > high) | (wanted < 29), price - 10 * sign, wanted)  # noqa: PLR2004
+        share = 0.05 + 0.15 * size[day]
+        wanted, other = _stepped(price, sign, share), _stepped(price, -sign, share)
+        wanted = np.where((wanted < low) | (wanted > high), other, wanted)
         price = np.where(moves, wanted, price)
         settled = np.where(moves, 0, settled + 1)
         path[day] = price
     return np.ascontiguousarray(path.transpose(1, 2, 0))
+
+
+def _stepped(price: Ints, sign: Ints, share: Floats) -> Ints:
+    wanted = shelf_price(price * (1 + sign * share))
+    return np.where(wanted == price, price + 10 * sign, wanted)
 
 
 def draw_promotions(
