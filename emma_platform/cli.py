@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,13 +142,16 @@ def dev(settings: Settings, host: str, port: int) -> None:
 def demo(home: Path, stores: int, products: int, days: int, seed: int, port: int, no_serve: bool) -> None:
     """Make a chain whose truth is known, run it through every layer, and score what comes out."""
     from emma_platform.console import console, remedied, watching
-    from emma_platform.demo.show import show
+    from emma_platform.demo.run import run_demo
     from emma_platform.pipeline.instance import serve
     from emma_platform.settings import Settings
 
     settings = Settings(home=home.absolute(), quiet_seconds=0)
     with remedied():
-        show(settings, console, watching, stores=stores, products=products, days=days, seed=seed)
+        yesterday = datetime.now(UTC).date() - timedelta(1)
+        run_demo(
+            settings, console, watching, stores=stores, products=products, days=days, seed=seed, last_day=yesterday
+        )
         if not no_serve:
             serve(settings, host="127.0.0.1", port=port)
 

@@ -32,7 +32,9 @@ SCHEMA, BUSINESS, BALANCE, READABLE = "columns_and_key", "business_rules", "noth
 def check_specs() -> list[dg.AssetCheckSpec]:
     """A check of columns and key for every table, business rules where there are any, and two over the whole."""
     specs = [
-        dg.AssetCheckSpec(SCHEMA, asset=table, description="Key unique, no nulls, values in range, as model.tables says.")
+        dg.AssetCheckSpec(
+            SCHEMA, asset=table, description="Key unique, no nulls, values in range, as model.tables says."
+        )
         for table in KEPT
     ]
     for table, rules in BUSINESS_RULES.items():

@@ -39,7 +39,9 @@ def prepare(settings: Settings) -> dict[str, str]:
 def default_config() -> str:
     """The project's dagster.yaml, from the checkout or from the installed package."""
     beside = Path(__file__).parents[2] / CONFIG
-    return beside.read_text(encoding="utf-8") if beside.exists() else files("emma_platform").joinpath(CONFIG).read_text()
+    return (
+        beside.read_text(encoding="utf-8") if beside.exists() else files("emma_platform").joinpath(CONFIG).read_text()
+    )
 
 
 @contextmanager

@@ -25,13 +25,16 @@ DESCRIBED = 8
 
 Described = dict[tuple[str, Key], dict[str, dg.MetadataValue]]
 
+_KPIS = ["product", "units", "revenue", "gross_margin_pct", "revenue_28d", "abc_class", "days_of_cover"]
+_SCORES = ["product", "actual_units", "wape", "skill_vs_seasonal_naive", "coverage_80", "bias"]
+_ADVICE = ["product", "status", "current_price", "recommended_price", "reason"]
 _LOOKS = {
     "clean_sales": (["product", "quantity", "unit_price", "revenue", "is_return"], "revenue"),
     "set_aside_rows": (["file", "line", "reason", "row"], None),
-    "product_kpis": (["product", "units", "revenue", "gross_margin_pct", "revenue_28d", "abc_class", "days_of_cover"], "revenue_28d"),
-    "forecast_scores": (["product", "actual_units", "wape", "skill_vs_seasonal_naive", "coverage_80", "bias"], "actual_units"),
+    "product_kpis": (_KPIS, "revenue_28d"),
+    "forecast_scores": (_SCORES, "actual_units"),
     "price_response": (["product", "elasticity", "std_error", "level", "price_points"], None),
-    "price_recommendations": (["product", "status", "current_price", "recommended_price", "reason"], "expected_profit_uplift_p50"),
+    "price_recommendations": (_ADVICE, "expected_profit_uplift_p50"),
 }  # fmt: skip
 """The columns worth a look, and the one whose largest rows come first."""
 

@@ -1,7 +1,7 @@
 """Runs of the update job in this process: what `emma update` and `emma rebuild` do.
 
-Belongs here: starting the job that the sensor starts, so that every batch is a run in Dagster. Does not belong here: the
-batch itself (`recompute.batch`).
+Belongs here: starting the job that the sensor starts, so that every batch is a run in Dagster. Does not belong here:
+the batch itself (`recompute.batch`).
 """
 
 from __future__ import annotations

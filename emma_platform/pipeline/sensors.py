@@ -34,9 +34,7 @@ PENDING = [
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for one run when files were dropped or a run left work; waits while one is pending.",
 )
-def files_sensor(
-    context: dg.SensorEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
+def files_sensor(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
     """One run for all that is new; the same state is tried `max_attempts` times, a new file starts anew."""
     pending = context.instance.get_run_records(dg.RunsFilter(job_name=UPDATE_JOB, statuses=PENDING), limit=1)
     if pending:

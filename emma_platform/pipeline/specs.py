@@ -27,7 +27,7 @@ KINDS = {
 
 
 def asset_specs(first_day: date, code_versions: Mapping[str, str]) -> list[dg.AssetSpec]:
-    """One specification a table, in the order of the data's way; each may be skipped by a run that finds nothing to do."""
+    """One specification a table, in the order of the data's way; each may be skipped by a run with nothing to do."""
     by_day = store_days(first_day)
     partitions = {Grain.STORE_DAY: by_day, Grain.STORE: STORES, Grain.WHOLE: None}
     return [

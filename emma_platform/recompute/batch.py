@@ -61,7 +61,7 @@ def rebuild(
 def forget(
     platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
 ) -> None:
-    """Make everything, or the named stores and days of it, stale: the next update computes it from the archived files."""
+    """Make everything, or the named stores and days of it, stale; the next update computes it from archived files."""
     with _locked(platform):
         recovery.recover(platform)
         recovery.forget(platform, store=store, first=first, last=last)

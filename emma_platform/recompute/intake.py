@@ -154,7 +154,7 @@ def _seen_again(taken: Taken) -> dict[str, Any]:
 
 
 def _originals(platform: Platform, taken: list[Taken]) -> dict[tuple[str, str], str]:
-    """For each content and way of reading, the file that counts: of all that hold it, the one with the shortest name."""
+    """For each content and way of reading, the file that counts: of all that hold it, the shortest name."""
     holders: dict[tuple[str, str], set[str]] = {}
     replaced = {item.name for item in taken}
     statement = sa.select(f.name, f.sha256, f.description)

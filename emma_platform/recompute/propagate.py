@@ -37,7 +37,7 @@ def from_raw(connection: sa.Connection, keys: Collection[Key], codes: Mapping[st
 def from_clean(connection: sa.Connection, keys: Collection[Key], codes: Mapping[str, str]) -> None:
     """Key figures follow the clean sales of the 28 days ending on their day, and that day's stock.
 
-    A store has key figures up to its own last day, so the days between its old last day and its new one come and go too.
+    A store has key figures up to its own last day, so the days between its old and its new last day come and go too.
     """
     for store, days in _by_store(keys):
         last = _last_day(connection, store, ("clean_sales", "stock"))

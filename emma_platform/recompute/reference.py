@@ -142,8 +142,8 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         merged.touched["product_kpis"] |= _using(platform, "product_kpis", used)
     elif table == "stores":
         merged.touched["clean_sales"] |= _of_stores(platform, "raw_sales", _changed(before, after, "store", []))
-        zones = _changed(before.filter(pc.field("time_zone").is_valid()), after.filter(pc.field("time_zone").is_valid()),
-                         "store", ["time_zone"])  # fmt: skip
+        zoned = [rows.filter(pc.is_valid(rows["time_zone"])) for rows in (before, after)]
+        zones = _changed(*zoned, "store", ["time_zone"])
         merged.moved_stores = {store for store in zones if store}
     else:
         stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])

@@ -23,8 +23,8 @@ from emma_platform.recompute.stages import DEMAND, months_before
 from emma_platform.store.protocol import Stores, Whole
 from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.price_evidence import price_evidence
-from emma_platform.transforms.price_priors import price_priors
 from emma_platform.transforms.price_ladder import Guardrails
+from emma_platform.transforms.price_priors import price_priors
 from emma_platform.transforms.price_recommendations import recommend
 from emma_platform.transforms.price_response import price_response
 
@@ -130,8 +130,8 @@ def _demand(work: Work, items: Sequence[Stale]) -> Iterator[tuple[str, pa.Table]
         last = _last_days(connection, stores)
     months = {month for day in last.values() for month in months_before(day.isoformat(), days)}
     rows = work.platform.engine.run(
-        f"select {', '.join(f'k.{name}' for name in DEMAND)} from product_kpis as k join spans as s on k.store = s.store"
-        " and k.day > s.after and k.day <= s.last order by k.store, k.product, k.day",
+        f"select {', '.join(f'k.{name}' for name in DEMAND)} from product_kpis as k join spans as s"
+        " on k.store = s.store and k.day > s.after and k.day <= s.last order by k.store, k.product, k.day",
         {
             "product_kpis": work.platform.store.files("product_kpis", stores=stores, months=months),
             "spans": pa.table(

@@ -63,4 +63,5 @@ def count_broken(table: Table, rules: Mapping[str, str]) -> str:
     """SQL over `rows` that counts the rows breaking each rule, in the order of the rules, after the rows in all."""
     counts = "".join(f", count(*) filter (where {condition})" for condition in rules.values())
     keys = ", ".join(f'"{name}"' for name in table.key)
-    return f"select count(*), (select count(*) from (select {keys} from rows group by {keys} having count(*) > 1)){counts} from rows"
+    repeated = f"(select count(*) from (select {keys} from rows group by {keys} having count(*) > 1))"
+    return f"select count(*), {repeated}{counts} from rows"
