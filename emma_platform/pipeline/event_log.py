@@ -142,7 +142,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             dagster_event = event.get_dagster_event()
             asset = order.setdefault(dagster_event.asset_key, len(order))
             latest[asset, dagster_event.event_type] = (event_id, event)
-        for _, (event_id, event) in sorted(latest.items(), key=lambda item: (item[0][0], -item[1][0])):
+        for _, (event_id, event) in sorted(latest.items(), key=lambda item: (item[0][0], item[1][0])):
             self._store_asset_event(index, event, event_id)
 
     def wipe_asset_partitions(self, asset_key: AssetKey, partition_keys: Sequence[str]) -> None:
