@@ -145,6 +145,7 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
         for values in failed:
             upsert(connection, files, [values])
     if readings:
+        platform.source.secure()
         write_group(platform, readings, codes, batch)
 
 

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from emma_platform.sources.protocol import Sighting, SourceError
+from emma_platform.sources.protocol import Sighting, SourceError, Taken
 
 _CHUNK = 1 << 20
+NAMES = "names.jsonl"
+"""A line for each file that was taken, the newest last."""
 
 
 def archived(archive: Path, sha256: str) -> Path:
@@ -34,8 +40,6 @@ def copy_into(archive: Path, path: Path, sighting: Sighting) -> str:
         with path.open("rb") as source:
             with part.open("xb") as target:
                 sha256, size = _copy(source, target)
-                target.flush()
-                os.fsync(target.fileno())
             after = path.stat()
         if (size, after.st_size, after.st_mtime_ns) != (sighting.size, sighting.size, sighting.mtime_ns):
             raise SourceError(f"{sighting.name} is still growing. It is taken once it has not changed for a while.")
@@ -49,6 +53,35 @@ def copy_into(archive: Path, path: Path, sighting: Sighting) -> str:
     finally:
         part.unlink(missing_ok=True)
     return sha256
+
+
+def remember(archive: Path, taken: Taken) -> None:
+    """Add a file to the list of names, from which a lost ledger is made again.
+
+    Raises:
+        SourceError: the list cannot be written.
+    """
+    entry = asdict(taken) | {"taken_on": taken.taken_on.isoformat()}
+    try:
+        with (archive / NAMES).open("a", encoding="utf-8") as names:
+            names.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise _failed(error, archive, Sighting(taken.name, taken.size, taken.mtime_ns)) from error
+
+
+def remembered(archive: Path) -> list[Taken]:
+    """The newest state of every file that was ever taken, by name; a line that a crash cut off is passed over."""
+    found: dict[str, Taken] = {}
+    try:
+        lines = (archive / NAMES).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            entry["taken_on"] = date.fromisoformat(entry["taken_on"])
+            found[entry["name"]] = Taken(**entry)
+    return [taken for _, taken in sorted(found.items()) if archived(archive, taken.sha256).exists()]
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
