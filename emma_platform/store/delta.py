@@ -4,7 +4,7 @@ Belongs here: rows into Parquet files and back, and what may be deleted. Does no
 the cut of tables (`layout`).
 
 Data files are written with pyarrow and committed as Delta actions, not with `write_deltalake`: for 5,484 store-months
-in one commit that takes 5 s of CPU and .1 GB beyond the rows instead of 11 to 19 s and 3.4 to 4.3 GB, because there
+in one commit that takes 6 s of CPU and .1 GB beyond the rows instead of 11 to 19 s and 3.4 to 4.3 GB, because there
 each partition's writer stays open. A commit rewrites whole store-months: one file a place, and nothing to compact.
 """
 
@@ -221,7 +221,7 @@ class DeltaStore:
         return layout.in_order(table, pa.concat_tables([stay, new])) if stay.num_rows else new
 
     def _written(self, table: Table, rows: pa.Table, path: str, place: Place) -> Entry:
-        """Write one file. Snappy: a fifth more bytes than zstd, and 30 % less CPU to write and to read."""
+        """Write one file. Snappy: a quarter more bytes than zstd, a third less CPU to write and to read."""
         target = self._root / table.name / path
         target.parent.mkdir(parents=True, exist_ok=True)
         keyed = [name for name in table.names if name in {"store", "day", *table.key}]
