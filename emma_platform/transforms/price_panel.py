@@ -130,9 +130,10 @@ def weekly(rows: Rows, promoted: Flags, weeks: int) -> Weeks:
     first = np.argmax(sold, axis=1)
     last = weeks - 1 - np.argmax(sold[:, ::-1], axis=1)
     number = np.arange(weeks)
-    opening = int(np.flatnonzero(sold.any(axis=0)).min(initial=weeks))
-    # A launch week is short, and counting from the first sale would make every first week a good one.
-    begin = np.where(first == opening, first, first + 1)
+    # A launch week is short, and counting from the first sale would make every first week a good one. The store's own
+    # first week is no launch if it is whole.
+    opening = int(rows.day.min(initial=weeks * WEEK))
+    begin = np.where(first * WEEK == opening, first, first + 1)
     alive = (number >= begin[:, None]) & (number <= last[:, None])
     log_price, priced = _weekly_log_price(rows, promoted, weeks)
     used: Flags = alive & (exposure > 0) & sold.any(axis=0) & priced.reshape(count, 1)
