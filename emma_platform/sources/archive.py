@@ -45,8 +45,8 @@ def copy_into(archive: Path, path: Path, sighting: Sighting) -> str:
             raise SourceError(f"{sighting.name} is still growing. It is taken once it has not changed for a while.")
         os.utime(part, ns=(sighting.mtime_ns, sighting.mtime_ns))
         kept = archived(archive, sha256)
-        if not kept.exists():
-            kept.parent.mkdir(exist_ok=True)
+        kept.parent.mkdir(exist_ok=True)
+        if not _holds(kept, size):
             part.replace(kept)
     except OSError as error:
         raise _failed(error, archive, sighting) from error
@@ -82,6 +82,14 @@ def remembered(archive: Path) -> list[Taken]:
             entry["taken_on"] = date.fromisoformat(entry["taken_on"])
             found[entry["name"]] = Taken(**entry)
     return [taken for _, taken in sorted(found.items()) if archived(archive, taken.sha256).exists()]
+
+
+def _holds(kept: Path, size: int) -> bool:
+    """Whether the entry is there whole; a power cut may leave one whose bytes never reached the disk."""
+    try:
+        return kept.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:

@@ -61,8 +61,8 @@ class MarkEvidence:
 
     @property
     def open(self) -> bool:
-        """Numbers with either sign were seen, and none of them decides."""
-        return (self.with_comma + self.with_dot) > 0 and self.comma == self.dot
+        """No value decides."""
+        return self.comma == self.dot
 
     def mark(self) -> str:
         """The decimal mark: of the majority of the values that decide; else a comma where only commas are used."""
@@ -73,13 +73,11 @@ class MarkEvidence:
 
 def mark_evidence(columns: Sequence[pa.Array[Any]]) -> MarkEvidence:
     """What the numeric columns of a file say about its decimal mark."""
-    if not columns:
-        return MarkEvidence()
     text = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
     dots = pc.count_substring(text, ".")
     with_comma, with_dot, most = _count(pc.match_substring(text, ",")), _count(dots), pc.max(dots).as_py() or 0
-    if not with_comma and most < 2:  # noqa: PLR2004 - the usual file needs no expressions
-        return MarkEvidence(dot=with_dot, with_dot=with_dot)
+    if not with_comma and most < 2:  # noqa: PLR2004 - the usual file
+        return MarkEvidence(dot=_count(pc.match_substring_regex(pc.unique(text), _DOT_DECIDES)), with_dot=with_dot)
     distinct = pc.unique(text)
     comma, dot = (_count(pc.match_substring_regex(distinct, form)) for form in (_COMMA_DECIDES, _DOT_DECIDES))
     return MarkEvidence(comma, dot, with_comma, with_dot)

@@ -6,7 +6,7 @@ Belongs here: the order of the steps, and what is decided once for a whole file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
@@ -44,8 +44,8 @@ def read_file(
             name=taken.name,
             first_day=first_day,
             last_day=last_day_of(taken.taken_on),
-            decimal_mark=entry.decimal_mark if entry and entry.decimal_mark else evidence.numbers.mark(),
-            day_first=evidence.days.is_day_first(),
+            decimal_mark=evidence.numbers.mark() if evidence.numbers else _given_mark(entry),
+            day_first=evidence.days is not None and evidence.days.is_day_first(),
             date_format=entry.date_format if entry else None,
             time_zone=entry.time_zone if entry else None,
         )
@@ -58,18 +58,21 @@ def read_file(
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What a file's values say about how they are written."""
+    """What a file's values say about how they are written; none where nothing is to be decided."""
 
-    numbers: MarkEvidence = field(default_factory=MarkEvidence)
-    days: DayOrder = field(default_factory=DayOrder)
+    numbers: MarkEvidence | None
+    days: DayOrder | None
 
     def __add__(self, other: _Evidence) -> _Evidence:
-        return _Evidence(self.numbers + other.numbers, self.days + other.days)
+        return _Evidence(
+            self.numbers + other.numbers if self.numbers and other.numbers else None,
+            self.days + other.days if self.days and other.days else None,
+        )
 
     @property
     def open(self) -> bool:
-        """There are values that can be read in two ways, and none decides."""
-        return self.numbers.open or self.days.open
+        """Something is still to be decided."""
+        return bool(self.numbers and self.numbers.open) or bool(self.days and self.days.open)
 
 
 def _surveyed(opened: Opened, binding: Binding, entry: Entry | None) -> tuple[Iterator[Piece], _Evidence]:
@@ -80,7 +83,8 @@ def _surveyed(opened: Opened, binding: Binding, entry: Entry | None) -> tuple[It
     def evidence_of(piece: Piece) -> _Evidence:
         numbers = [] if given_mark else _texts(piece, binding, _numbers(binding.input))
         days = [] if given_format else _texts(piece, binding, _times(binding.input))
-        return _Evidence(mark_evidence(numbers), sum((day_order(text) for text in days), DayOrder()))
+        orders = [day_order(text) for text in days]
+        return _Evidence(mark_evidence(numbers) if numbers else None, sum(orders, DayOrder()) if days else None)
 
     pieces = opened.pieces(binding.wanted)
     first = next(pieces)
@@ -94,6 +98,10 @@ def _surveyed(opened: Opened, binding: Binding, entry: Entry | None) -> tuple[It
             if not evidence.open:
                 break
     return chain((first, second), pieces), evidence
+
+
+def _given_mark(entry: Entry | None) -> str:
+    return entry.decimal_mark if entry and entry.decimal_mark else "."
 
 
 def _texts(piece: Piece, binding: Binding, names: list[str]) -> list[pa.Array[Any]]:

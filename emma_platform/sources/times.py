@@ -56,12 +56,14 @@ class DayOrder:
         day_first, month_first: values that can be read in that order only.
         slashes: values that are written with `/`.
         seen: values of this form.
+        texts: values of any form.
     """
 
     day_first: int = 0
     month_first: int = 0
     slashes: int = 0
     seen: int = 0
+    texts: int = 0
 
     def __add__(self, other: DayOrder) -> DayOrder:
         return DayOrder(
@@ -69,12 +71,13 @@ class DayOrder:
             self.month_first + other.month_first,
             self.slashes + other.slashes,
             self.seen + other.seen,
+            self.texts + other.texts,
         )
 
     @property
     def open(self) -> bool:
-        """Such values were seen, and none of them decides."""
-        return self.seen > 0 and self.day_first == self.month_first
+        """Such values were seen and none of them decides, or nothing was seen at all."""
+        return (self.seen > 0 or not self.texts) and self.day_first == self.month_first
 
     def is_day_first(self) -> bool:
         """The order of the file: of the majority of the values that decide, else month first where `/` is used."""
@@ -83,16 +86,17 @@ class DayOrder:
 
 def day_order(text: pa.Array[Any]) -> DayOrder:
     """What the values of one column say about the order of day and month."""
+    texts = len(text) - text.null_count
     if _cast(text, _NAIVE) is not None or _cast(text, _INSTANT) is not None:
-        return DayOrder()
+        return DayOrder(texts=texts)
     fields = pc.drop_null(pc.extract_regex(text, _ORDER))
     if not len(fields):
-        return DayOrder()
+        return DayOrder(texts=texts)
     first, second = (_number(pc.struct_field(fields, name)) for name in ("a", "b"))
     slashes = pc.sum(pc.equal(pc.struct_field(fields, "s"), "/")).as_py()
     no_month, is_month = first > _MONTHS, first <= _MONTHS
     day_first, month_first = no_month & (second <= _MONTHS), is_month & (second > _MONTHS)
-    return DayOrder(int(day_first.sum()), int(month_first.sum()), slashes, len(fields))
+    return DayOrder(int(day_first.sum()), int(month_first.sum()), slashes, len(fields), texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +239,14 @@ def place(
 
 def _rows_by_zone(stores: pa.Array[Any], zones: Mapping[str, str]) -> list[tuple[str, np.ndarray | slice]]:
     coded = pc.dictionary_encode(stores)
-    wanted = [zones.get(store) or "UTC" for store in coded.dictionary.to_pylist()]
-    of_store = [zone if known_zone(zone) else "UTC" for zone in wanted]
-    distinct = sorted(set(of_store)) or ["UTC"]
+    wanted = [zones.get(store, "UTC") for store in coded.dictionary.to_pylist()]
+    of_store = [*(zone if known_zone(zone) else "UTC" for zone in wanted), "UTC"]
+    distinct = sorted(set(of_store if stores.null_count else of_store[:-1])) or ["UTC"]
     if len(distinct) == 1:
         return [(distinct[0], slice(None))]
-    number = {zone: index for index, zone in enumerate(distinct)}
-    codes = numbers(pc.fill_null(coded.indices, len(of_store)))
-    of_row = np.array([*(number[zone] for zone in of_store), 0])[codes]
-    return [(zone, np.flatnonzero(of_row == index)) for zone, index in number.items()]
+    codes = numbers(pc.fill_null(coded.indices, len(of_store) - 1))
+    of_row = np.array(of_store)[codes]
+    return [(zone, np.flatnonzero(of_row == zone)) for zone in distinct]
 
 
 def _to_utc(micros: np.ndarray, zone: str) -> np.ndarray:

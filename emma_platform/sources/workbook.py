@@ -35,23 +35,21 @@ def open_workbook(path: Path, *, name: str, sheet: str | None) -> Opened:
         SourceError: it is no such file, is protected by a password, or has no such sheet.
     """
     table = _sheet(path, name, sheet)
-    width = table.width or 0
-    rows = enumerate(table.iter_rows(), start=1 + (table.start[0] if table.start else 0))
+    rows = enumerate(table.iter_rows(), start=1)
     header_line, header = next(((line, row) for line, row in rows if _filled(row)), (0, []))
     if not header:
         raise SourceError(f"{name}: sheet {table.name!r} is empty. Set sheet in sources.yaml to the one with the data.")
     names = tuple((cell_text(cell) or "").strip() for cell in header)
 
     def pieces(wanted: Sequence[str]) -> Iterator[Piece]:
-        offset = 1 + (table.start[0] if table.start else 0)
-        numbered = ((line, row) for line, row in enumerate(table.iter_rows(), start=offset) if line > header_line)
+        numbered = ((line, row) for line, row in enumerate(table.iter_rows(), start=1) if line > header_line)
         filled = ((line, row) for line, row in numbered if _filled(row))
         while True:
             part = list(islice(filled, _ROWS_A_PIECE))
+            positions = {column: names.index(column) for column in wanted}
             columns: dict[str, pa.Array[Any]] = {
                 column: pa.array([cell_text(row[at]) for _, row in part], pa.string())
-                for column in wanted
-                if (at := names.index(column)) < width
+                for column, at in positions.items()
             }
             yield Piece(columns, pa.array(np.array([line for line, _ in part], np.int64)))
             if len(part) < _ROWS_A_PIECE:
