@@ -7,10 +7,10 @@ publication is opened when, and what is asked of it (`reader`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from emma_platform.serving.publication import Publication, ServingError
 from emma_platform.serving.selection import SCHEMA, Selection
 
+_Result = TypeVar("_Result")
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
 
 
@@ -55,37 +56,40 @@ class Opened:
 
     def rows(self, selection: Selection, *, limit: int | None = None, batch_rows: int) -> pa.RecordBatchReader:
         """The selected rows, read as they are taken."""
-        relation = self._run(selection, limit=limit)
-        if relation is None:
+        end = "" if limit is None else f" LIMIT {int(limit)}"
+        found: pa.RecordBatchReader | None = self._run(
+            selection, lambda rows: rows.to_arrow_reader(batch_rows), end=end
+        )
+        if found is None:
             return pa.RecordBatchReader.from_batches(selection.schema, [])
-        reader: pa.RecordBatchReader = relation.to_arrow_reader(batch_rows)
-        return reader.cast(selection.schema)
+        return found.cast(selection.schema)
 
-    def table(self, selection: Selection, *, order: str = "") -> pa.Table:
+    def table(self, selection: Selection, *, order: str) -> pa.Table:
         """The selected rows at once, ordered by columns of the table."""
-        relation = self._run(selection, order=order)
-        if relation is None:
-            return selection.schema.empty_table()
-        rows: pa.Table = relation.to_arrow_table()
-        return rows.cast(selection.schema)
+        found: pa.Table | None = self._run(selection, lambda rows: rows.to_arrow_table(), end=f" ORDER BY {order}")
+        return selection.schema.empty_table() if found is None else found.cast(selection.schema)
 
     def count(self, selection: Selection) -> int:
         """How many rows are selected."""
-        relation = self._run(selection, what="count(*)")
-        row = relation.fetchone() if relation is not None else None
-        return int(row[0]) if row else 0
+        found = self._run(selection, lambda rows: rows.fetchall(), what="count(*)")
+        return int(found[0][0]) if found else 0
 
-    def _run(self, selection: Selection, *, what: str | None = None, order: str = "", limit: int | None = None) -> Any:
-        """The statement's result, a relation; None when no file can hold such rows."""
-        sql, parameters = selection.sql(what), selection.parameters()
+    def _run(
+        self,
+        selection: Selection,
+        finish: Callable[[duckdb.DuckDBPyRelation], _Result],
+        *,
+        what: str | None = None,
+        end: str = "",
+    ) -> _Result | None:
+        """The statement's result; None when no file can hold such rows."""
+        parameters = selection.parameters()
         if selection.in_files:
             parameters["paths"] = selection.pick(self.files.get(selection.table.name, {}))
             if not parameters["paths"]:
                 return None
-        sql += f" ORDER BY {order}" if order else ""
-        sql += "" if limit is None else f" LIMIT {int(limit)}"
         try:
-            return self.connection.cursor().sql(sql, params=parameters)
+            return finish(self.connection.cursor().sql(selection.sql(what) + end, params=parameters))
         except duckdb.IOException as error:
             raise ServingError(
                 f"files of publication {self.publication.id} are not where it was made ({error}); run `emma update`"
@@ -99,7 +103,7 @@ def open_publication(publication: Publication) -> Opened:
         ServingError: its file is gone or no publication.
     """
     connection = attach(publication)
-    # A page is a few small statements: a second thread raises their CPU by a half, and pages are asked for side by side.
+    # A page is a few small statements: a second thread raises their CPU by half, and pages are asked for side by side.
     connection.execute("SET threads = 1")
     connection.execute("SET parquet_metadata_cache = true")
     stores = {name for (name,) in connection.execute(f"SELECT store FROM {SCHEMA}.stores").fetchall()}

@@ -198,7 +198,7 @@ class Reader:
         first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
         opened.check_stores(select("product_kpis", stores=[store]))
 
-        def read(name: str, order: str = "") -> pa.Table:
+        def read(name: str, order: str = "store, product") -> pa.Table:
             return opened.table(select(name, stores=[store], product=product), order=order)
 
         kpis = select("product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)

@@ -14,7 +14,8 @@ from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.store.protocol import TableStore, Whole
 
 ODD_STORES = (
-    "Köln/Süd 100%", "a.b~c", "~", ".", "%41", "it's \"one\"", "NULL", "", " S 1 ", "=1+1", "東京" * 20, "x/../y", "1", "[*]?", "new\nline"
+    "Köln/Süd 100%", "a.b~c", "~", ".", "%41", "it's \"one\"", "NULL", "", " S 1 ", "=1+1", "東京" * 20, "x/../y", "1",
+    "[*]?", "new\nline",
 )  # fmt: skip
 LAST_DAY = date(2026, 11, 22)
 AT = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
@@ -65,10 +66,8 @@ def _values(column: Column, number: np.ndarray, last: date) -> pa.Array:
             kind.arrow()
         )
     if kind is Type.FLAG:
-        return pa.array((number % 2).astype(bool))
-    if kind in {Type.COUNT, Type.NUMBER}:
-        return pa.array(number % 28 + 1).cast(kind.arrow())
-    return pa.array(number % 1000 + 0.25).cast(kind.arrow())
+        number = number % 2
+    return pa.array(number % 28 + 1 if kind in {Type.COUNT, Type.NUMBER} else number % 1000 + 0.25).cast(kind.arrow())
 
 
 def fill(
