@@ -25,7 +25,7 @@ class Goals:
         captured: lowest share of the oracle's gain.
     """
 
-    wape: float = 0.35
+    wape: float = 0.25
     skill: float = 0.70
     coverage: float = 0.05
     report_card: float = 0.07

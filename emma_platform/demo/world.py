@@ -165,15 +165,15 @@ def day_factors(stores: tuple[Store, ...], calendar: tuple[Event, ...], first: d
 def run_stock(rng: np.random.Generator, demand: Ints, expected: Floats, listed: Flags) -> tuple[Ints, Ints]:
     """Units sold and units on hand at the close, both store x product x day, from demand of the same shape.
 
-    Order-up-to policy: each store gets deliveries on three mornings a week, up to some seven days of expected demand; a
-    supplier fails for one to two weeks, each product about three times a year.
+    Order-up-to policy: each store gets deliveries on three mornings a week, up to two weeks of expected demand and
+    more; a supplier fails for two to four weeks, each product about twice a year.
     """
     stores, products, days = demand.shape
     delivery = rng.random((stores, 7)).argsort(axis=1) < 3  # noqa: PLR2004
-    fails = rng.random((days, stores, products)) < 0.009  # noqa: PLR2004
-    length = rng.integers(7, 15, (days, stores, products))
+    fails = rng.random((days, stores, products)) < 0.006  # noqa: PLR2004
+    length = rng.integers(14, 29, (days, stores, products))
     mean = expected.sum(axis=2) / np.maximum(listed.sum(axis=1), 1)
-    level = np.ceil(7 * mean + np.sqrt(7 * mean)).astype(np.int64) + 1
+    level = np.ceil(14 * mean + np.sqrt(14 * mean)).astype(np.int64) + 1
     on_hand = np.zeros((stores, products), dtype=np.int64)
     failing = np.zeros((stores, products), dtype=np.int64)
     sold = np.empty(demand.shape, dtype=np.int64)

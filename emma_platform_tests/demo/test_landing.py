@@ -1,7 +1,9 @@
 import csv
 import hashlib
-from datetime import date, timedelta
+import json
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -36,11 +38,13 @@ def agrees(landing: Path, injected) -> None:
     assert by_day == expected
 
 
-def test_an_independent_count_of_the_default_files_agrees(default_files):
-    landing, injected = default_files
-    agrees(landing, injected)
+def test_an_independent_count_of_the_files_of_all_shops_agrees(tmp_path):
+    chain = make_chain(stores=6, products=30, days=100, last_day=date(2026, 1, 5))
+    injected = write_landing(chain, tmp_path)
+    agrees(tmp_path, injected)
     assert injected.lines_in == injected.clean + injected.set_aside + injected.duplicates
     assert injected.revenue * 100 == sum(day.cents for day in injected.accepted.values())
+    assert all(lines for _, lines in injected.faults)
 
 
 def test_every_kind_of_fault_is_there_at_default_size(default_files):
@@ -66,6 +70,23 @@ def test_files_are_those_of_five_different_shops(default_files):
     assert "sales/S003/S003-2026-11-22.csv" not in names, "closed on Sundays"
     assert not any("2025-12-25" in name for name in names)
     assert (landing / "sales/S003/S003-2026-11-20.csv").read_text("latin-1").startswith("Filiale;Bon;")
+
+
+def test_instants_in_utc_are_those_of_the_shop_s_clock_on_both_sides_of_the_clock_change(default_chain, default_files):
+    landing, _ = default_files
+    sales, zone = default_chain.sales, ZoneInfo("America/New_York")
+    for day in (date(2026, 3, 7), date(2026, 3, 9), date(2026, 10, 31), date(2026, 11, 2)):
+        here = (sales.store == 4) & (sales.day == (day - default_chain.first_day).days)
+        seconds = dict(zip(sales.receipt[here].tolist(), sales.second[here].tolist(), strict=True))
+        known = {
+            f"{day:%y%m%d}-{n:04d}": datetime.combine(day, time(), zone) + timedelta(0, s) for n, s in seconds.items()
+        }
+        # Spoiled copies stand behind the line that they copy, so the first of a receipt is the one that counts.
+        lines = (landing / f"sales/S005/S005-{day}.jsonl").read_text("utf-8").splitlines()
+        rows = map(json.loads, reversed(lines))
+        sent = {row["receipt"]: row["sold_at"] for row in rows if row["receipt"] in known and row["quantity"] == 1}
+        assert len(sent) > 10
+        assert all(datetime.fromisoformat(text) == known[receipt] for receipt, text in sent.items())
 
 
 def test_same_chain_same_bytes(tmp_path, small_chain):

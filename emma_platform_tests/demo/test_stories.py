@@ -20,8 +20,8 @@ def test_late_days_bring_what_was_withheld(tmp_path, small_chain, loaded):
     story = stories.late_days(small_chain, tmp_path, loaded)
     assert story.changed == set(HELD)
     assert story.injected == write_landing(small_chain, tmp_path / "whole")
-    shutil_free = digests(tmp_path / "whole")
-    assert {name: shutil_free[name] for name in story.files} == {
+    whole = digests(tmp_path / "whole")
+    assert {name: whole[name] for name in story.files} == {
         name: digest for name, digest in digests(tmp_path).items() if name in story.files
     }
 
