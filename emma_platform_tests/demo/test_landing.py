@@ -70,6 +70,8 @@ def test_files_are_those_of_five_different_shops(default_files):
     assert "sales/S003/S003-2026-11-22.csv" not in names, "closed on Sundays"
     assert not any("2025-12-25" in name for name in names)
     assert (landing / "sales/S003/S003-2026-11-20.csv").read_text("latin-1").startswith("Filiale;Bon;")
+    packed = (landing / "sales/S004/S004-2026-11-20.csv.gz").read_bytes()
+    assert packed[4:8] == bytes(4), "no time of writing, or the same lines would give other bytes"
 
 
 def test_instants_in_utc_are_those_of_the_shop_s_clock_on_both_sides_of_the_clock_change(default_chain, default_files):
