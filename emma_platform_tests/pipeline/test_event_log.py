@@ -210,7 +210,11 @@ def test_dagster_answers_as_on_the_stock_storage(tmp_path: Path, monkeypatch: py
         [checked(KPIS, key, "run-1", 20.0, passed=key != "S002") for key in keys]
         + [checked(SALES, None, "run-1", 21.0)],
         [materialized(KPIS, key, "", 30.0, "late") for key in keys[1:]] + [observed(SALES, "S001", "", 31.0)],
-        [materialized(SALES, None, "run-2", 40.0), materialized(KPIS, "S001", "run-2", 41.0)],
+        [
+            materialized(SALES, None, "run-2", 40.0),
+            materialized(KPIS, "S001", "run-2", 41.0),
+            planned(KPIS, "S003", "", 42.0),
+        ],
     ]
     given_answers = []
     for stock in (True, False):
