@@ -12,6 +12,7 @@ import pytest
 
 from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.serving.contents import SERVED
+from emma_platform.serving.files import LakeFile, newest
 from emma_platform.serving.publication import ServingError, current, publications
 from emma_platform.serving.publish import publish
 from emma_platform.serving.reader import Reader
@@ -180,20 +181,31 @@ def test_old_publications_and_leftovers_go(put: Publish, published: Path) -> Non
 
 
 def test_a_crash_between_the_pointer_and_the_link(put: Publish, published: Path) -> None:
-    put(0, keep=1)
-    link = (published / "serving.duckdb").readlink()
-    put(1, keep=2)
+    first = put(0, keep=1)
+    content = first.file.read_bytes()
+    second = put(1, keep=1)
+    first.file.write_bytes(content)
     (published / "serving.duckdb").unlink()
-    (published / "serving.duckdb").symlink_to(link)
-    put(2, keep=1)
-    assert (published / "serving.duckdb").resolve() == current(published).file  # type: ignore[union-attr]
+    (published / "serving.duckdb").symlink_to(first.file.name)
+    with pytest.raises(ServingError):
+        put(2, publication_id="p1")
+    assert not first.file.exists()
+    assert (published / "serving.duckdb").resolve() == second.file
+
+
+def test_the_newest_files_have_rows() -> None:
+    files = [
+        LakeFile("product_kpis", "S1", month, month, rows, by_folder=True)
+        for month, rows in (("2026-10", 1), ("2026-11", 0))
+    ]
+    assert newest(files) == ["2026-10"]
 
 
 def test_publishing_the_same_again_changes_nothing(put: Publish, published: Path) -> None:
     first = put(0)
-    before = first.file.stat()
+    before = first.file.stat().st_mtime_ns, first.file.stat().st_ino
     assert put(0) == first
-    assert first.file.stat() == before
+    assert (first.file.stat().st_mtime_ns, first.file.stat().st_ino) == before
     with pytest.raises(ServingError, match="exists already"):
         put(1, publication_id="p0")
 
