@@ -43,7 +43,7 @@ RIDGE = np.array([0.0, 0.01, 1.0, 1.0])
 beside 8 weeks of 2 units, there so that a promotion that always comes with the same cut leaves an answer at all."""
 
 ROUNDS = 2
-"""Fits with the common movement; a third one moved 99 % of 900 simulated elasticities by less than .32 of their error."""
+"""Fits with the common movement; a third moved 99 % of 900 simulated elasticities by less than .32 of their error."""
 
 
 def price_evidence(
