@@ -2,12 +2,12 @@
 --
 -- Inputs:     raw_sales (whole store-days), products, stores.
 -- Parameters: $non_product_codes, a list of upper-case codes.
--- Out:        the columns of clean_sales, which count where the verdict is 'clean'; file and file_line, except of clean rows;
---             verdict: 'clean', 'duplicate' or the code of a reason; raw: the row as it came, as JSON in which control
---             characters are not escaped yet, of rows set aside. `clean_sales.py` cuts this into tables.
+-- Out:        the columns of clean_sales, which count where the verdict is 'clean'; file and file_line, except of clean
+--             rows; verdict: 'clean', 'duplicate' or the code of a reason; raw: the row as it came, as JSON in which
+--             control characters are not escaped yet, of rows set aside. `clean_sales.py` cuts this into tables.
 -- Rules:      model/reasons.py says what each reason means; the order of the CASE branches is their precedence.
--- Numbers:    blanks around, a sign before, the other mark between thousands; no exponents, no currency signs. Rounded half
---             away from zero to the scale of the column, which is what a cast from text does in DuckDB and in Spark.
+-- Numbers:    blanks around, a sign before, the other mark between thousands; no exponents, no currency signs. Rounded
+--             half away from zero to the scale of the column, which a cast from text does in DuckDB and in Spark.
 -- Blanks:     spaces. Trimming tabs and no-break spaces as well takes trim's second argument, and three times the time.
 WITH
 trimmed AS (
@@ -20,9 +20,12 @@ trimmed AS (
         nullif(trim(product), '') AS product,
         nullif(trim(currency), '') AS currency,
         -- Numbers in one spelling: a point before the decimals, commas between the thousands.
-        CASE WHEN decimal_mark = ',' THEN translate(trim(quantity), ',.', '.,') ELSE trim(quantity) END AS quantity_text,
-        CASE WHEN decimal_mark = ',' THEN translate(trim(unit_price), ',.', '.,') ELSE trim(unit_price) END AS price_text,
-        CASE WHEN decimal_mark = ',' THEN translate(trim(discount), ',.', '.,') ELSE trim(discount) END AS discount_text
+        CASE WHEN decimal_mark = ',' THEN translate(trim(quantity), ',.', '.,') ELSE trim(quantity) END
+            AS quantity_text,
+        CASE WHEN decimal_mark = ',' THEN translate(trim(unit_price), ',.', '.,') ELSE trim(unit_price) END
+            AS price_text,
+        CASE WHEN decimal_mark = ',' THEN translate(trim(discount), ',.', '.,') ELSE trim(discount) END
+            AS discount_text
     FROM raw_sales
 ),
 
@@ -81,23 +84,23 @@ slim AS (
         currency, is_known_product, is_known_store, max_quantity, verdict,
         CASE WHEN verdict <> 'clean' OR abs(quantity) > coalesce(max_quantity, 100) THEN
             '{"store":'
-            || coalesce('"' || replace(replace(store, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(store, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"receipt":'
-            || coalesce('"' || replace(replace(raw_receipt, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_receipt, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"receipt_line":'
-            || coalesce('"' || replace(replace(raw_receipt_line, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_receipt_line, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"sold_at":'
-            || coalesce('"' || replace(replace(raw_sold_at, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_sold_at, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"product":'
-            || coalesce('"' || replace(replace(raw_product, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_product, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"quantity":'
-            || coalesce('"' || replace(replace(raw_quantity, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_quantity, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"unit_price":'
-            || coalesce('"' || replace(replace(raw_unit_price, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_unit_price, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"discount":'
-            || coalesce('"' || replace(replace(raw_discount, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_discount, '\', '\\'), '"', '\"') || '"', 'null')
             || ',"currency":'
-            || coalesce('"' || replace(replace(raw_currency, chr(92), chr(92) || chr(92)), '"', chr(92) || '"') || '"', 'null')
+            || coalesce('"' || replace(replace(raw_currency, '\', '\\'), '"', '\"') || '"', 'null')
             || '}'
         END AS raw
     FROM judged
@@ -115,7 +118,8 @@ numbered AS (
 ),
 
 valid AS (
-    SELECT store, day, file, file_line, sold_at, receipt, product, quantity, unit_price, revenue, max_quantity
+    SELECT
+        store, day, file, file_line, sold_at, receipt, line_number, product, quantity, unit_price, revenue, max_quantity
     FROM numbered
     WHERE verdict = 'clean' AND delivery = 1
 ),
@@ -148,7 +152,8 @@ store_median AS (
             row_number() OVER (PARTITION BY v.store, v.day ORDER BY abs(v.revenue)) AS place,
             count(*) OVER (PARTITION BY v.store, v.day) AS lines
         FROM valid AS v
-        JOIN (SELECT DISTINCT store, day FROM large WHERE max_quantity IS NULL) AS l ON l.store = v.store AND l.day = v.day
+        JOIN (SELECT DISTINCT store, day FROM large WHERE max_quantity IS NULL) AS l
+            ON l.store = v.store AND l.day = v.day
     ) AS ordered
     WHERE lines >= 20 AND 2 * place >= lines AND 2 * place <= lines + 1
 ),
@@ -158,7 +163,7 @@ suspect AS (
         l.*,
         row_number() OVER (
             PARTITION BY l.store, l.day, l.product, l.unit_price, l.quantity
-            ORDER BY l.sold_at, l.receipt, l.file, l.file_line
+            ORDER BY l.sold_at, l.receipt, l.line_number NULLS LAST, l.file, l.file_line
         ) AS occurrence
     FROM large AS l
     LEFT JOIN product_median AS p ON p.store = l.store AND p.day = l.day AND p.product = l.product
@@ -182,12 +187,13 @@ absurd AS (
     WHERE s.occurrence > coalesce(c.lines, 0)
 ),
 
--- Returns and the sales they may take back. A sale climbs one step, a return descends one: a return takes back the latest
--- sale before it that climbed the same step, which no other return has taken. First for the receipts that name each
--- other ('C123' cancels '123'), then for the rest.
+-- Returns and the sales they may take back. A sale climbs one step, a return descends one: a return takes back the
+-- latest sale before it that climbed the same step, which no other return has taken. First for the receipts that name
+-- each other ('C123' cancels '123'), then for the rest.
 reversible AS (
     SELECT
-        v.store, v.day, v.file, v.file_line, v.sold_at, v.receipt, v.product, v.unit_price, v.quantity < 0 AS is_return,
+        v.store, v.day, v.file, v.file_line, v.sold_at, v.receipt, v.line_number, v.product, v.unit_price,
+        v.quantity < 0 AS is_return,
         abs(v.quantity) AS units,
         CASE
             WHEN v.quantity > 0 THEN v.receipt
@@ -206,7 +212,8 @@ named_step AS (
         *,
         sum(CASE WHEN is_return THEN -1 ELSE 1 END) OVER (
             PARTITION BY store, day, product, unit_price, units, named_receipt
-            ORDER BY sold_at, is_return, receipt, file, file_line ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ORDER BY sold_at, is_return, receipt, line_number NULLS LAST, file, file_line
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) + CASE WHEN is_return THEN 1 ELSE 0 END AS step
     FROM reversible
 ),
@@ -216,11 +223,11 @@ named_pair AS (
         *,
         lag(receipt) OVER (
             PARTITION BY store, day, product, unit_price, units, named_receipt, step
-            ORDER BY sold_at, is_return, receipt, file, file_line
+            ORDER BY sold_at, is_return, receipt, line_number NULLS LAST, file, file_line
         ) AS sale_before,
         lead(receipt) OVER (
             PARTITION BY store, day, product, unit_price, units, named_receipt, step
-            ORDER BY sold_at, is_return, receipt, file, file_line
+            ORDER BY sold_at, is_return, receipt, line_number NULLS LAST, file, file_line
         ) AS return_after
     FROM named_step
 ),
@@ -230,7 +237,8 @@ step AS (
         *,
         sum(CASE WHEN is_return THEN -1 ELSE 1 END) OVER (
             PARTITION BY store, day, product, unit_price, units
-            ORDER BY sold_at, is_return, receipt, file, file_line ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ORDER BY sold_at, is_return, receipt, line_number NULLS LAST, file, file_line
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) + CASE WHEN is_return THEN 1 ELSE 0 END AS height
     FROM named_pair
     WHERE (is_return AND sale_before IS NULL) OR (NOT is_return AND return_after IS NULL)
@@ -241,7 +249,7 @@ pair AS (
         file, file_line, is_return,
         lag(receipt) OVER (
             PARTITION BY store, day, product, unit_price, units, height
-            ORDER BY sold_at, is_return, receipt, file, file_line
+            ORDER BY sold_at, is_return, receipt, line_number NULLS LAST, file, file_line
         ) AS sale_before
     FROM step
 ),
@@ -257,7 +265,8 @@ mark AS (
 marked AS (
     SELECT
         n.*,
-        CASE WHEN n.delivery > 1 AND n.verdict = 'clean' THEN 'duplicate' ELSE coalesce(m.verdict, n.verdict) END AS final,
+        CASE WHEN n.delivery > 1 AND n.verdict = 'clean' THEN 'duplicate' ELSE coalesce(m.verdict, n.verdict) END
+            AS final,
         m.return_of
     FROM numbered AS n
     LEFT JOIN mark AS m ON m.file = n.file AND m.file_line = n.file_line
@@ -273,6 +282,7 @@ SELECT
         PARTITION BY store, day, receipt, final = 'clean' ORDER BY line_number NULLS LAST, file, file_line
     ) AS line,
     sold_at, product,
-    quantity, unit_price, discount, revenue, currency, quantity < 0 AS is_return, return_of, is_known_product, is_known_store,
+    quantity, unit_price, discount, revenue, currency, quantity < 0 AS is_return, return_of,
+    is_known_product, is_known_store,
     CASE WHEN final NOT IN ('clean', 'duplicate') THEN raw END AS raw
 FROM marked

@@ -5,10 +5,11 @@
 --             wanted (store, day). Rows of other days are ignored.
 -- Parameters: none.
 -- Out:        the columns of product_kpis, in no order.
--- Method:     sums per product and day; a row for every day on which a product may have a figure; sums over the rows before.
---             Products and store-days are numbered, because a window over whole numbers costs a tenth of one over texts, and
---             rows without a gap let the frames count rows. Joining each sale to the 28 days that see it costs six times as
---             much. Sums are decimals and exact; ratios are worked out from them at the end, as doubles.
+-- Method:     sums per product and day; a row for every day on which a product may have a figure; sums over the rows
+--             before. Products and store-days are numbered, because a window over whole numbers costs a fraction of one
+--             over texts, and rows without a gap let the frames count rows. Joining each sale to the 28 days that see it
+--             costs three times the whole of it. Sums are decimals and exact; ratios are worked out from them at the end,
+--             as doubles.
 WITH
 -- The days that any figure looks at, and whether figures are wanted for them.
 needed AS (
@@ -46,13 +47,16 @@ sold AS (
 visited AS (
     SELECT n.store_day, r.store_receipts
     FROM (
-        SELECT store, day, count(DISTINCT receipt) AS store_receipts FROM clean_sales WHERE quantity > 0 GROUP BY store, day
+        SELECT store, day, count(DISTINCT receipt) AS store_receipts
+        FROM clean_sales
+        WHERE quantity > 0
+        GROUP BY store, day
     ) AS r
     JOIN needed AS n ON n.store = r.store AND n.day = r.day
 ),
 
 counted AS (
-    SELECT n.store_day, s.store, s.product, s.on_hand
+    SELECT n.store_day, n.day, s.store, s.product, s.on_hand
     FROM (
         SELECT
             store, day, product, on_hand,
@@ -79,9 +83,7 @@ series AS (
         FROM (
             SELECT store, product, store_day, CAST(day + 27 AS date) AS last_day FROM daily
             UNION ALL
-            SELECT c.store, c.product, c.store_day, n.day
-            FROM counted AS c
-            JOIN needed AS n ON n.store_day = c.store_day
+            SELECT store, product, store_day, day FROM counted
         ) AS seen
         GROUP BY store, product
     ) AS l
@@ -89,10 +91,15 @@ series AS (
 ),
 
 sparse AS (
-    SELECT
-        s.series, d.store_day, d.units, d.sold_units, d.revenue, d.sold_revenue, d.discount, d.receipts
+    SELECT s.series, d.store_day, d.units, d.sold_units, d.revenue, d.sold_revenue, d.discount, d.receipts
     FROM daily AS d
     JOIN series AS s ON s.store = d.store AND s.product = d.product
+),
+
+stocked AS (
+    SELECT s.series, c.store_day, c.on_hand
+    FROM counted AS c
+    JOIN series AS s ON s.store = c.store AND s.product = c.product
 ),
 
 dense AS (
@@ -104,6 +111,7 @@ dense AS (
         coalesce(d.sold_revenue, 0) AS sold_revenue,
         coalesce(d.discount, 0) AS discount,
         coalesce(d.receipts, 0) AS receipts,
+        c.on_hand,
         CASE WHEN d.series IS NOT NULL THEN 1 ELSE 0 END AS has_line
     FROM (
         SELECT
@@ -112,6 +120,7 @@ dense AS (
         JOIN needed AS n ON n.store = s.store AND n.store_day >= s.first_store_day AND n.day <= s.last_day
     ) AS g
     LEFT JOIN sparse AS d ON d.series = g.series AND d.store_day = g.store_day
+    LEFT JOIN stocked AS c ON c.series = g.series AND c.store_day = g.store_day
 ),
 
 windowed AS (
@@ -141,7 +150,7 @@ windowed AS (
 
 placed AS (
     SELECT
-        w.store_day, w.series, s.store, s.product, s.category, s.unit_cost, c.on_hand,
+        w.store_day, w.series, s.store, s.product, s.category, s.unit_cost, w.on_hand,
         w.units, w.sold_units, w.revenue, w.sold_revenue, w.discount, w.receipts,
         CAST(w.units_7d AS decimal(18, 3)) AS units_7d,
         CAST(w.units_28d AS decimal(18, 3)) AS units_28d,
@@ -156,8 +165,7 @@ placed AS (
         w.selling_days_28d, w.days_since_sale
     FROM windowed AS w
     JOIN series AS s ON s.series = w.series
-    LEFT JOIN counted AS c ON c.store_day = w.store_day AND c.store = s.store AND c.product = s.product
-    WHERE w.is_wanted = 1 AND (w.is_moving = 1 OR c.on_hand IS NOT NULL)
+    WHERE w.is_wanted = 1 AND (w.is_moving = 1 OR w.on_hand IS NOT NULL)
 ),
 
 ranked AS (
