@@ -71,7 +71,9 @@ def export(
                 f"{table} has {count:,} such rows and an Excel sheet holds {MOST_ROWS:,}: "
                 "export as csv or parquet, or fewer stores or days"
             )
-    batches = reader.batches(table, stores=stores, first_day=first_day, last_day=last_day)
+    # A sheet's cells pass through Python one by one, so fewer of them are held at a time.
+    batch_rows = 2_000 if format == Format.XLSX else 20_000
+    batches = reader.batches(table, stores=stores, first_day=first_day, last_day=last_day, batch_rows=batch_rows)
     with _stream(out) as stream:
         if format == Format.XLSX:
             return write_sheet(batches, batches.schema, table, stream)
