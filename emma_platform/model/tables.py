@@ -255,8 +255,7 @@ PUBLISHED = Table(
         Column("version", Type.COUNT, "Its version in the lake.", lowest=0),
         Column("rows", Type.COUNT, "Its rows.", lowest=0),
     ),
-    ("raw_sales", "clean_sales", "set_aside_rows", "product_kpis", "sales_forecast", "forecast_scores",
-     "price_response", "price_recommendations", "products", "stores", "promotions", "calendar", "stock"),
+    ("set_aside_rows", "forecast_scores", "price_recommendations"),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {

@@ -8,8 +8,6 @@ A step a table and a run a partition would cost 7 s of CPU a run and 30 ms an ev
 event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import date
 
@@ -19,7 +17,7 @@ from emma_platform.model.partitions import StoreDay, store_from_key, store_key
 from emma_platform.pipeline.checks import check_specs, evaluate
 from emma_platform.pipeline.metadata import describe
 from emma_platform.pipeline.report import PartitionEvent, add_stores, remove_partitions, report_partitions
-from emma_platform.pipeline.resources import PlatformResource
+from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.specs import asset_specs
 from emma_platform.recompute.batch import materialise, update
 from emma_platform.recompute.ledger import Key
@@ -42,18 +40,30 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS),
     )
-    def tables(context: dg.AssetExecutionContext, platform: PlatformResource) -> Iterator[dg.AssetCheckResult]:
-        opened = platform.open()
+    def tables(
+        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+        opened = home.open()
         selection = selected(context)
         if selection is None or selection.tables:
             report = update(opened) if selection is None else materialise(opened, selection)
-            platform.keep(report)
+            home.reports.append(report)
             context.log.info("Batch %s: %s in %.1f s", report.id, report.partitions, report.seconds)
-        told = tell(context.instance, opened, context.run_id)
+        told = tell(context.instance, opened, context.run.run_id)
         wanted = context.op_execution_context.selected_asset_check_keys
-        yield from evaluate(opened, wanted, told)
+        for evaluation in evaluate(opened, wanted, told):
+            yield from _yielded(context.assets_def, evaluation)
 
     return tables
+
+
+def _yielded(
+    assets: dg.AssetsDefinition, evaluation: dg.AssetCheckEvaluation
+) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    """What a step yields for a check. `AssetCheckResult` would do both, but refuses assets that are cut differently."""
+    names = {spec.key: name for name, spec in assets.check_specs_by_output_name.items()}
+    yield dg.Output(None, output_name=names[evaluation.asset_check_key])
+    yield evaluation
 
 
 def selected(context: dg.AssetExecutionContext) -> Selection | None:

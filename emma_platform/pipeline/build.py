@@ -11,30 +11,23 @@ from datetime import date
 import dagster as dg
 
 from emma_platform.pipeline.assets import tables_asset
-from emma_platform.pipeline.resources import PlatformResource
-from emma_platform.pipeline.sensors import UPDATE_JOB, files_sensor
+from emma_platform.pipeline.resources import Home
+from emma_platform.pipeline.sensors import files_sensor
 from emma_platform.recompute import code
 from emma_platform.recompute.ledger import Ledger
 from emma_platform.recompute.reporting import first_day
 from emma_platform.settings import Settings
 
 
-def build_definitions(settings: Settings | None = None, platform: PlatformResource | None = None) -> dg.Definitions:
-    """The definitions on a home; by default the one that the environment names."""
-    chosen = settings or Settings()
-    resource = platform or PlatformResource(home=str(chosen.home.absolute()))
-    tables = tables_asset(partitions_start(chosen), code.current(chosen))
+def build_definitions(home: Home | None = None) -> dg.Definitions:
+    """The definitions on a home, by default the one that the environment names."""
+    resource = home or Home(Settings())
+    settings = resource.settings
+    tables = tables_asset(partitions_start(settings), code.current(settings))
     return dg.Definitions(
         assets=[tables],
-        jobs=[
-            dg.define_asset_job(
-                UPDATE_JOB,
-                selection=dg.AssetSelection.assets(tables),
-                description="Takes what was dropped and computes exactly what it affects, in one run.",
-            )
-        ],
         sensors=[files_sensor],
-        resources={"platform": resource},
+        resources={"home": resource},
         executor=dg.in_process_executor,
     )
 

@@ -50,7 +50,7 @@ def check_specs() -> list[dg.AssetCheckSpec]:
 
 def evaluate(
     platform: Platform, wanted: Collection[dg.AssetCheckKey], computed: Sequence[Computed]
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[dg.AssetCheckEvaluation]:
     """The results of the wanted checks on what was computed."""
     keys: dict[str, list[Key]] = defaultdict(list)
     for item in computed:
@@ -69,14 +69,14 @@ def evaluate(
 
 def _rules(
     platform: Platform, check: dg.AssetCheckKey, rules: Mapping[str, str], keys: Sequence[Key]
-) -> dg.AssetCheckResult:
+) -> dg.AssetCheckEvaluation:
     table = TABLES[check.asset_key.to_user_string()]
     counts = platform.engine.run(count_broken(table, rules), {"rows": _rows(platform, table.name, keys)})
     total, repeated, *broken = (column[0].as_py() for column in counts.columns)
     found = {rule: rows for rule, rows in zip(rules, broken, strict=True) if rows}
     if repeated and check.name == SCHEMA:
         found[f"one row per {', '.join(table.key)}"] = repeated
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         passed=not found,
         asset_key=check.asset_key,
         check_name=check.name,
@@ -102,9 +102,9 @@ def _rows(platform: Platform, table: str, keys: Sequence[Key]) -> pa.Table:
     )
 
 
-def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResult:
+def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
     lines = status(platform)["lines"]
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         passed=lines["in"] == lines["clean"] + lines["set_aside"] + lines["duplicates"],
         asset_key=check.asset_key,
         check_name=check.name,
@@ -112,7 +112,7 @@ def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResult
     )
 
 
-def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResult:
+def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
     """Open the published file as a BI tool would, read-only, and count what the pointer promises."""
     publication = current(platform.settings.published)
     differing: dict[str, int] = {}
@@ -123,7 +123,7 @@ def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckResul
                 (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
                 if rows != publication.rows[table]:
                     differing[table] = rows
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         passed=publication is not None and not differing,
         asset_key=check.asset_key,
         check_name=check.name,

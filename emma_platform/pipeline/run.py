@@ -10,8 +10,8 @@ from datetime import date
 
 from emma_platform.pipeline.build import build_definitions
 from emma_platform.pipeline.instance import instance_of
-from emma_platform.pipeline.resources import PlatformResource
-from emma_platform.pipeline.sensors import UPDATE_JOB
+from emma_platform.pipeline.resources import Home
+from emma_platform.pipeline.sensors import UPDATE_TAG
 from emma_platform.recompute.batch import BatchReport, forget
 from emma_platform.recompute.platform import Observer, open_platform
 from emma_platform.settings import Settings
@@ -24,14 +24,13 @@ def run_update(settings: Settings, observer: Observer | None = None) -> BatchRep
         Exception: whatever the batch raised; Dagster's run is marked failed.
     """
     with instance_of(settings) as instance:
-        resource = PlatformResource(home=str(settings.home), quiet_seconds=settings.quiet_seconds)
-        if observer is not None:
-            resource.watched_by(observer)
-        definitions = build_definitions(settings, resource)
-        definitions.resolve_job_def(UPDATE_JOB).execute_in_process(
-            instance=instance, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        home = Home(settings, observer)
+        build_definitions(home).resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={UPDATE_TAG: "true"},
         )
-        return resource.reports[-1]
+        return home.reports[-1]
 
 
 def run_rebuild(

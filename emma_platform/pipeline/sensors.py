@@ -4,20 +4,18 @@ Belongs here: waking the batch (https://docs.dagster.io/guides/automate/sensors)
 affected; the batch finds that from the ledger, so a lost or doubled wake-up loses and doubles nothing.
 """
 
-from __future__ import annotations
-
 import json
 
 import dagster as dg
 
-from emma_platform.pipeline.resources import PlatformResource
+from emma_platform.pipeline.resources import Home
 from emma_platform.recompute.intake import known
 from emma_platform.recompute.ledger import fingerprint
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import work_left
 from emma_platform.sources.protocol import SourceError
 
-UPDATE_JOB = "update"
+UPDATE_TAG = "emma/update"
 INTERVAL_SECONDS = 5
 PENDING = [
     dg.DagsterRunStatus.QUEUED,
@@ -29,17 +27,19 @@ PENDING = [
 
 
 @dg.sensor(
-    job_name=UPDATE_JOB,
+    name="files",
+    asset_selection=dg.AssetSelection.all(),
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for one run when files were dropped or a run left work; waits while one is pending.",
 )
-def files_sensor(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
+def files_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.RunRequest | dg.SkipReason:
     """One run for all that is new; the same state is tried `max_attempts` times, a new file starts anew."""
-    pending = context.instance.get_run_records(dg.RunsFilter(job_name=UPDATE_JOB, statuses=PENDING), limit=1)
+    wanted = dg.RunsFilter(tags={UPDATE_TAG: "true"}, statuses=PENDING)
+    pending = context.instance.get_run_records(wanted, limit=1)
     if pending:
         return dg.SkipReason(f"Run {pending[0].dagster_run.run_id} is still pending.")
-    opened = platform.open()
+    opened = home.open()
     try:
         seen = _seen(opened)
     except SourceError as error:
@@ -54,7 +54,7 @@ def files_sensor(context: dg.SensorEvaluationContext, platform: PlatformResource
             " `emma status`; then run `emma update`, or drop the files again."
         )
     context.update_cursor(json.dumps({"seen": seen, "tries": tries}))
-    return dg.RunRequest(run_key=f"{seen}-{tries}", tags={"emma/files": seen})
+    return dg.RunRequest(run_key=f"{seen}-{tries}", tags={UPDATE_TAG: "true"})
 
 
 def _seen(platform: Platform) -> str | None:

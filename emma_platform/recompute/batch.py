@@ -15,12 +15,13 @@ from datetime import date
 import sqlalchemy as sa
 from filelock import FileLock
 
-from emma_platform.model.tables import KEPT
+from emma_platform.model.tables import KEPT, PUBLISHED
 from emma_platform.recompute import code, recovery, stages, store_stages
 from emma_platform.recompute.intake import take_due, take_new
-from emma_platform.recompute.ledger import batches, partitions, versions
+from emma_platform.recompute.ledger import Result, batches, partitions, record, versions, want
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.propagate import WHOLE
 from emma_platform.serving.publish import Publication, current, publish
 
 LOCK_NAME = "batch.lock"
@@ -139,6 +140,10 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
         keep=platform.settings.kept_publications,
     )
     platform.observer.step("published")
+    result = Result(WHOLE, publication.id, publication.id, len(publication.rows))
+    with platform.ledger.transaction() as connection:
+        record(connection, PUBLISHED.name, [result], batch)
+        want(connection, PUBLISHED.name, {result.key: result.done})
     return publication
 
 
@@ -149,7 +154,7 @@ def _close(
         counted = connection.execute(
             sa.select(p.table_name, sa.func.count()).where(p.batch == batch).group_by(p.table_name)
         )
-        done = dict(counted.tuples())
+        done = dict(counted.all())
         connection.execute(
             sa.update(batches)
             .where(batches.c.id == batch)

@@ -54,7 +54,7 @@ def _source(module: str) -> str:
 
 def refresh(connection: sa.Connection, now: dict[str, str], history_days: int) -> None:
     """Where code or settings changed, make every partition that follows them stale."""
-    known = dict(connection.execute(sa.select(codes.c.table_name, codes.c.digest)).tuples().all())
+    known = dict(connection.execute(sa.select(codes.c.table_name, codes.c.digest)).all())
     changed = {table for table, digest in now.items() if known.get(table) != digest}
     if not changed:
         return

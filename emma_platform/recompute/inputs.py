@@ -217,7 +217,6 @@ def _file_row(reading: Reading, lines: int, kind: str) -> dict[str, Any]:
         "description": reading.description,
         "input": kind,
         "lines": lines,
-        "zone_dependent": reading.zone_dependent,
         "copy_of": reading.copy_of,
     }
 

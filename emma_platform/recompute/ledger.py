@@ -43,7 +43,6 @@ files = sa.Table(
     sa.Column("description", sa.String),
     sa.Column("input", sa.String),
     sa.Column("lines", sa.BigInteger, nullable=False, default=0),
-    sa.Column("zone_dependent", sa.Boolean, nullable=False, default=False),
     sa.Column("copy_of", sa.String),  # the file of the same bytes that counts; this one's lines are re-deliveries
     sa.Index("files_by_hash", "sha256"),
 )

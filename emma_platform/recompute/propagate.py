@@ -165,12 +165,12 @@ def _tokens(connection: sa.Connection, table: str, store: str, first: str, last:
     statement = sa.select(p.day, p.token).where(
         p.table_name == table, p.store == store, p.day.between(first, last), p.token != ""
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _whole_store(connection: sa.Connection, table: str) -> dict[str, str]:
     statement = sa.select(p.store, p.content).where(p.table_name == table)
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _last_day(connection: sa.Connection, store: str, tables: tuple[str, ...]) -> str:

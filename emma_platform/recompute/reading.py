@@ -31,11 +31,6 @@ class Reading:
         """The kind of rows it holds."""
         return self.deliveries[0].input if self.deliveries else "sales"
 
-    @property
-    def zone_dependent(self) -> bool:
-        """The days of its rows follow the stores' time zones."""
-        return any(delivery.zone_dependent for delivery in self.deliveries)
-
     def rows(self, kind: str) -> list[pa.Table]:
         """Its rows, when it is of that kind."""
         return [delivery.rows for delivery in self.deliveries if delivery.input == kind]

@@ -29,7 +29,7 @@ TOGETHER = {"set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast"
 def recover(platform: Platform) -> None:
     """Take back commits that a crash kept from the ledger; find the archived files again when the ledger was lost."""
     with platform.ledger.transaction() as connection:
-        known = dict(connection.execute(sa.select(versions.c.table_name, versions.c.version)).tuples().all())
+        known = dict(connection.execute(sa.select(versions.c.table_name, versions.c.version)).all())
         empty = connection.scalar(sa.select(sa.func.count()).select_from(files)) == 0
     for table in KEPT:
         platform.store.restore(table, known.get(table))

@@ -26,6 +26,7 @@ from emma_platform.recompute.ledger import (
     files,
     fingerprint,
     partitions,
+    reasons,
     record,
     slices,
     upsert,
@@ -178,6 +179,9 @@ def _of_stores(platform: Platform, table: str, stores: Collection[str | None], *
 
 
 def _read_again(connection: sa.Connection, stores: Collection[str]) -> None:
-    """Files whose days follow the time zone of a store that changed must be read again."""
-    names = sa.select(slices.c.file).where(slices.c.store.in_(sorted(stores)))
-    connection.execute(sa.update(files).where(f.zone_dependent, f.name.in_(names)).values(state="due"))
+    """Sales files with rows of a store whose time zone changed: their days and times follow it."""
+    named = slices.c.store.in_(sorted(stores))
+    unplaced = sa.select(reasons.c.file).where(reasons.c.file != "", reasons.c.input == "sales")
+    names = sa.select(slices.c.file).where(named, slices.c.input == "sales").union(unplaced)
+    if stores:
+        connection.execute(sa.update(files).where(f.state == "taken", f.name.in_(names)).values(state="due"))

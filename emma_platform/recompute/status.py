@@ -62,7 +62,7 @@ def _lines(connection: sa.Connection, set_aside: int) -> dict[str, int]:
 
 def _count(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> dict[str, int]:
     statement = sa.select(p.table_name, sa.func.count()).where(*which).group_by(p.table_name).order_by(p.table_name)
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _files(connection: sa.Connection) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The seam of the sources: what is new, what it says, and how it is known again.
 
-Belongs here: the Protocol every source fulfils and the words it speaks. Does not belong here: any one source, and what is
-done with the rows (`recompute`).
+Belongs here: the Protocol every source fulfils and the words it speaks. Does not belong here: any one source, and what
+is done with the rows (`recompute`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -57,14 +56,12 @@ class Delivery:
             with `file` and `line` added. All typed as in `model.tables`.
         set_aside: rows that belong to no partition, as `set_aside_rows`.
         lines: data lines in the delivery; equals the rows of both frames together.
-        zone_dependent: the days of its rows follow the stores' time zones.
     """
 
     input: str
     rows: pa.Table
     set_aside: pa.Table
     lines: int
-    zone_dependent: bool = False
 
 
 class Source(Protocol):
@@ -83,7 +80,9 @@ class Source(Protocol):
         ...
 
     def read(self, taken: Taken, zones: Mapping[str, str]) -> Iterator[Delivery]:
-        """The rows of an archived delivery, in pieces of bounded memory, every piece of one kind; `zones` are the stores' time zones.
+        """The rows of an archived delivery, in pieces of bounded memory, every piece of one kind.
+
+        `zones` are the stores' time zones.
 
         Raises:
             SourceError: it cannot be read as what its entry in sources.yaml says; nothing of it counts then.
@@ -91,5 +90,5 @@ class Source(Protocol):
         ...
 
     def description(self, name: str) -> str:
-        """A digest of all that decides how a delivery of this name is read, besides its bytes and the stores' time zones."""
+        """A digest of what decides how a delivery is read, besides its bytes and the stores' time zones."""
         ...

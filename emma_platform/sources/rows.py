@@ -106,7 +106,6 @@ def sales_delivery(piece: Piece, binding: Binding, facts: FileFacts, zones: Mapp
         rows=rows,
         set_aside=set_aside,
         lines=count + set_aside.num_rows,
-        zone_dependent=facts.time_zone is not None or bool((times.fixed & times.valid).any()),
     )
 
 

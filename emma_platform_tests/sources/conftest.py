@@ -68,8 +68,7 @@ class Desk:
         lines = sum(piece.lines for piece in pieces)
         numbers = rows["line"].to_pylist() + set_aside["line"].to_pylist()
         assert len(set(numbers)) == lines
-        zoned = any(piece.zone_dependent for piece in pieces)
-        return Delivery(input=pieces[0].input, rows=rows, set_aside=set_aside, lines=lines, zone_dependent=zoned)
+        return Delivery(input=pieces[0].input, rows=rows, set_aside=set_aside, lines=lines)
 
 
 @pytest.fixture

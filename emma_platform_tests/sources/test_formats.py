@@ -114,7 +114,6 @@ def test_parquet_of_any_types(desk: Desk):
         }
     )
     delivery = desk.read("a.parquet", parquet(table))
-    assert delivery.zone_dependent
     told = ["line", "receipt", "sold_at", "product", "quantity", "unit_price", "day"]
     assert delivery.rows.select(told).to_pylist() == [
         {"line": 1, "receipt": "1", "sold_at": "2026-11-22 22:30:00Z", "product": "P", "quantity": "3",

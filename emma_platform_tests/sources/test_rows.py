@@ -88,7 +88,7 @@ def test_sales_have_the_columns_of_raw_sales(desk: Desk):
         "0.5",
         "EUR",
     )
-    assert (delivery.input, delivery.lines, delivery.zone_dependent) == ("sales", 1, False)
+    assert (delivery.input, delivery.lines) == ("sales", 1)
 
 
 def test_rows_that_belong_to_no_partition_are_set_aside_with_reason_and_place(desk: Desk):

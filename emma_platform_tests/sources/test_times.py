@@ -153,14 +153,12 @@ def test_local_times_need_no_zone_for_their_day(desk: Desk):
     delivery = desk.read("a.csv", sale("2026-11-21 23:30"))
     assert delivery.rows["day"].to_pylist() == [date(2026, 11, 21)]
     assert delivery.rows["sold_at_utc"].to_pylist() == [datetime(2026, 11, 22, 4, 30, tzinfo=UTC)]
-    assert not delivery.zone_dependent
 
 
 def test_times_with_an_offset_fall_on_the_day_of_the_store(desk: Desk):
     desk.zones = ZONES
     delivery = desk.read("a.csv", sale("2026-11-22T03:30Z") + "T,R,2026-11-21T23:30-05:00,P,1,1\n")
     assert delivery.rows["day"].to_pylist() == [date(2026, 11, 21), date(2026, 11, 22)]
-    assert delivery.zone_dependent
 
 
 def test_the_zone_of_the_entry_is_that_of_times_without_offset(desk: Desk):
@@ -168,4 +166,3 @@ def test_the_zone_of_the_entry_is_that_of_times_without_offset(desk: Desk):
     desk.map('- {pattern: "*", table: sales, time_zone: UTC}')
     delivery = desk.read("a.csv", sale("2026-11-22 03:30"))
     assert delivery.rows["day"].to_pylist() == [date(2026, 11, 21)]
-    assert delivery.zone_dependent
