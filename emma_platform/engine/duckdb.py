@@ -7,6 +7,7 @@ Belongs here: how inputs are shown to DuckDB and results come back as Arrow. Doe
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ class DuckDBEngine:
             spill: where it spills; by default the system's directory for temporary files. Emptied by `close`.
         """
         directory = spill or Path(tempfile.gettempdir()) / f"emma-engine-{os.getpid()}"
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -88,9 +89,10 @@ class DuckDBEngine:
                         cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {_reading(rows)}")
                     else:
                         cursor.register(name, rows)
-                return cursor.sql(sql, params=dict(parameters or {})).to_arrow_table()
+                result: pa.Table = cursor.sql(sql, params=dict(parameters or {})).to_arrow_table()
             except duckdb.Error as error:
                 raise EngineError(f"DuckDB could not run the statement over {', '.join(tables)}: {error}") from error
+            return result
 
     def digest(self, rows: pa.Table, by: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """A content hash for each group: the columns `by`, `rows` (count) and `content` (text).
@@ -107,8 +109,8 @@ class DuckDBEngine:
             EngineError: a column is missing.
         """
         keys = ", ".join(_quoted(name) for name in by)
-        # The outer hash matters: DuckDB joins the columns' hashes by XOR, and sums of those agree too often (3/4 per bit)
-        # when two rows swap a value.
+        # The outer hash matters: DuckDB joins the hashes of columns by XOR, and sums of those agree too often (each bit
+        # with a chance of 3/4) when two rows swap a value.
         content = f"hash(hash({', '.join(_quoted(name) for name in columns)}))"
         grouped = f"GROUP BY {keys}" if keys else "HAVING count(*) > 0"
         return self.run(
@@ -127,9 +129,14 @@ def _reading(files: Files) -> str:
     table: Table = TABLES[files.table]
     if not files.paths:
         return f"SELECT {', '.join(f'CAST(NULL AS {c.type}) AS {_quoted(c.name)}' for c in table.columns)} WHERE false"
-    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files.paths)
+    paths = ", ".join("'" + _literally(path).replace("'", "''") + "'" for path in files.paths)
     columns = ", ".join(_quoted(name) for name in table.names)
     return f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = false)"
+
+
+def _literally(path: str) -> str:
+    """A path as a pattern that only the path itself fits."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def _quoted(name: str) -> str:

@@ -1,12 +1,11 @@
 """Cuts the judged sales lines into the tables they make.
 
-Belongs here: what happens to the result of `clean_sales.sql`. Does not belong here: the rules, which are in that statement.
+Belongs here: what happens to the result of `clean_sales.sql`. Does not belong here: the rules; that statement has them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,8 +23,8 @@ class Cleaned:
     Attributes:
         clean_sales: as the table, in no order.
         set_aside_rows: as the table, in no order.
-        counts: one row per store-day: `store, day, lines, clean, set_aside, duplicates` (integers); lines is the sum of the
-            other three.
+        counts: one row per store-day: `store, day, lines, clean, set_aside, duplicates` (integers); lines is the
+            sum of the other three.
     """
 
     clean_sales: pa.Table
@@ -43,45 +42,39 @@ def split(judged: pa.Table) -> Cleaned:
         ValueError: a column that the tables demand is empty in a row.
     """
     verdict = judged["verdict"]
-    is_clean, is_duplicate = pc.equal(verdict, "clean"), pc.equal(verdict, "duplicate")
+    is_clean, is_duplicate = (pc.equal(verdict, pa.scalar(name)) for name in ("clean", "duplicate"))
     is_aside = pc.invert(pc.or_(is_clean, is_duplicate))
     return Cleaned(
         clean_sales=judged.select(CLEAN_SALES.names).filter(is_clean).cast(CLEAN_SALES.arrow_schema()),
         set_aside_rows=_set_aside(judged.filter(is_aside)),
-        counts=_counts(judged, is_clean, is_aside, is_duplicate),
+        counts=_counts(judged, {"clean": is_clean, "set_aside": is_aside, "duplicates": is_duplicate}),
     )
 
 
 def _set_aside(rows: pa.Table) -> pa.Table:
-    columns = {
-        "file": rows["file"],
-        "line": rows["file_line"],
-        "store": rows["store"],
-        "day": rows["day"],
-        "reason": rows["verdict"],
-        "row": _without_control_characters(rows["raw"]),
-        "input": pa.repeat(pa.scalar("sales"), len(rows)),
-    }
-    return pa.table(columns).select(SET_ASIDE_ROWS.names).cast(SET_ASIDE_ROWS.arrow_schema())
+    columns = {"file": "file", "file_line": "line", "store": "store", "day": "day", "verdict": "reason"}
+    return (
+        rows.select(list(columns))
+        .rename_columns(list(columns.values()))
+        .append_column("row", _without_control_characters(rows["raw"]))
+        .append_column("input", pa.repeat(pa.scalar("sales"), len(rows)))
+        .select(SET_ASIDE_ROWS.names)
+        .cast(SET_ASIDE_ROWS.arrow_schema())
+    )
 
 
-def _without_control_characters(text: pa.ChunkedArray) -> pa.ChunkedArray:
+def _without_control_characters(text: pa.ChunkedArray[pa.StringScalar]) -> pa.ChunkedArray[pa.StringScalar]:
     """JSON as RFC 8259, section 7, demands it: no control character stands for itself within a string."""
-    return reduce(
-        lambda column, pair: pc.replace_substring(column, pattern=pair[0], replacement=pair[1]),
-        _CONTROL_CHARACTERS.items(),
-        text,
-    )
+    for character, escape in _CONTROL_CHARACTERS.items():
+        text = pc.replace_substring(text, pattern=character, replacement=escape)
+    return text
 
 
-def _counts(judged: pa.Table, is_clean: pa.Array, is_aside: pa.Array, is_duplicate: pa.Array) -> pa.Table:
-    flags = {"clean": is_clean, "set_aside": is_aside, "duplicates": is_duplicate}
-    columns = {name: pc.cast(flag, pa.int64()) for name, flag in flags.items()}
-    grouped = (
-        pa.table({"store": judged["store"], "day": judged["day"], **columns})
-        .group_by(["store", "day"])
-        .aggregate([([], "count_all"), *((name, "sum") for name in columns)])
-    )
-    return grouped.select(["store", "day", "count_all", *(f"{name}_sum" for name in columns)]).rename_columns(
-        ["store", "day", "lines", *columns]
+def _counts(judged: pa.Table, flags: dict[str, pa.BooleanArray]) -> pa.Table:
+    marked = judged.select(["store", "day"])
+    for name, flag in flags.items():
+        marked = marked.append_column(name, pc.cast(flag, pa.int64()))
+    counted = marked.group_by(["store", "day"]).aggregate([([], "count_all"), *((name, "sum") for name in flags)])
+    return counted.select(["store", "day", "count_all", *(f"{name}_sum" for name in flags)]).rename_columns(
+        ["store", "day", "lines", *flags]
     )

@@ -2,10 +2,11 @@
 
 Belongs here: how a statement is found and how its code is known. Does not belong here: running it (`engine`).
 
-    clean_sales   inputs raw_sales, products, stores. Parameter non_product_codes: list of upper-case texts. One row for each raw
-                  line; `clean_sales.split` cuts the result into tables.
-    product_kpis  inputs clean_sales (of each store, the days from 27 before its first wanted day to its last), stock (the
-                  wanted days), products, wanted (store, day). No parameter. The rows of the table for exactly the wanted days.
+`clean_sales`: inputs raw_sales, products, stores; parameter `non_product_codes`, a list of upper-case texts. One row
+for each raw line; `clean_sales.split` cuts the result into tables.
+
+`product_kpis`: inputs clean_sales (of each store, the days from 27 before its first wanted day to its last), stock (the
+wanted days), products, wanted (store, day); no parameter. The rows of the table for exactly the wanted days.
 
 The texts keep to the subset of DuckDB SQL that sqlglot turns into Spark SQL with the same result.
 """
@@ -28,8 +29,8 @@ class Transform:
     Attributes:
         name: as in `NAMES`.
         text: the SELECT.
-        digest: SHA-256 of all that decides its result: the statement without its comment lines and, where there is one, the
-            module of its name, which finishes the work.
+        digest: SHA-256 of all that decides its result: the statement without its comment lines and, where there is one,
+            the module of its name, which finishes the work.
     """
 
     name: str

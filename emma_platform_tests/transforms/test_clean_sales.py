@@ -399,6 +399,14 @@ def test_every_line_is_accounted_for_and_the_order_of_lines_is_nothing(lines, sh
         assert sorted(map(str, rows)) == sorted(map(str, others))
 
 
+def takes_back(row, sale, *, is_named):
+    goods = ("product", "unit_price")
+    is_opposite = [row[name] for name in goods] == [sale[name] for name in goods] and row["quantity"] == -sale[
+        "quantity"
+    ]
+    return is_opposite and (not is_named or row["receipt"] == "C" + sale["receipt"])
+
+
 def slow_returns(rows):
     """Each return in order of time: the sale it names, else the latest one that nobody has taken."""
     order = sorted(rows, key=lambda r: (r["sold_at"], r["is_return"], r["receipt"], r["line"]))
@@ -407,13 +415,8 @@ def slow_returns(rows):
         for place, row in enumerate(order):
             if not row["is_return"] or place in found:
                 continue
-            fit = [
-                i
-                for i, sale in enumerate(order[:place])
-                if i not in taken and not sale["is_return"] and (sale["product"], sale["unit_price"]) == (row["product"], row["unit_price"])
-                and sale["quantity"] == -row["quantity"]
-                and (not is_named or (row["receipt"].startswith("C") and sale["receipt"] == row["receipt"][1:]))
-            ]  # fmt: skip
+            before = [i for i, sale in enumerate(order[:place]) if i not in taken and not sale["is_return"]]
+            fit = [i for i in before if takes_back(row, order[i], is_named=is_named)]
             if fit:
                 taken.add(fit[-1])
                 found[place] = order[fit[-1]]["receipt"]
@@ -440,9 +443,15 @@ def test_returns_are_those_that_a_till_roll_read_line_by_line_gives(lines):
 
 def test_one_thread_gives_what_many_give():
     lines = [
-        line(receipt=f"R{i % 97}", product=f"P{i % 13}", quantity=str(i % 7 - 2), at=f"{i % 24:02d}:00", day=DAY + timedelta(days=i % 5))
+        line(
+            receipt=f"R{i % 97}",
+            product=f"P{i % 13}",
+            quantity=str(i % 7 - 2),
+            at=f"{i % 24:02d}:00",
+            day=DAY + timedelta(days=i % 5),
+        )
         for i in range(3000)
-    ]  # fmt: skip
+    ]
     with DuckDBEngine(threads=1) as one, DuckDBEngine(threads=4) as many:
         first, second = clean(lines, engine=one), clean(lines, engine=many)
         for name in ("clean_sales", "set_aside_rows"):
