@@ -117,7 +117,7 @@ def _score(settings: Settings, chain: Chain, injected: Injected) -> scorecard.Sc
     reader = Reader(settings.published)
     tables = {table: reader.table(table) for table in scorecard.TABLES}
     (settings.home / PICTURE).write_bytes(picture(chain, tables))
-    return scorecard.scorecard(chain, injected, tables, state["lines"], state["set_aside_by_reason"])
+    return scorecard.scorecard(chain, injected, tables, state["lines"], state["set_aside_by_reason"], settings=settings)
 
 
 def _layers(console: Console, reports: Sequence[BatchReport]) -> None:

@@ -18,7 +18,7 @@ from filelock import FileLock
 from emma_platform.model.tables import KEPT, PUBLISHED
 from emma_platform.recompute import code, recovery, stages, store_stages
 from emma_platform.recompute.intake import take_due, take_new
-from emma_platform.recompute.ledger import Result, batches, partitions, record, versions, want
+from emma_platform.recompute.ledger import Result, batches, codes, partitions, record, upsert, versions, want
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.propagate import WHOLE
@@ -80,21 +80,21 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
     layers: dict[str, float] = {}
     with _locked(platform):
         recovery.recover(platform)
-        codes = code.current(platform.settings)
+        digests = code.current(platform.settings)
         with platform.ledger.transaction() as connection:
-            code.refresh(connection, codes, platform.settings.forecast_history_days)
+            code.refresh(connection, digests, platform.settings.forecast_history_days)
             batch = connection.execute(
                 sa.insert(batches).values(started_at=platform.now().isoformat(timespec="seconds"))
             ).inserted_primary_key[0]  # type: ignore[index]
-        work = store_stages.Work(platform, selection, codes, batch)
+        work = store_stages.Work(platform, selection, digests, batch)
         with _timed(layers, "intake"):
             if selection is EVERYTHING:
-                take_new(platform, codes, batch)
-            take_due(platform, codes, batch)
+                take_new(platform, digests, batch)
+            take_due(platform, digests, batch)
         with _timed(layers, "clean_sales"):
-            stages.clean(platform, selection, codes, batch)
+            stages.clean(platform, selection, digests, batch)
         with _timed(layers, "product_kpis"):
-            stages.kpis(platform, selection, codes, batch)
+            stages.kpis(platform, selection, digests, batch)
         with _timed(layers, "forecasts"):
             store_stages.forecasts(work)
         with _timed(layers, "prices"):
@@ -124,18 +124,20 @@ def _timed(layers: dict[str, float], layer: str) -> Iterator[None]:
 
 
 def _publish(platform: Platform, batch: int) -> Publication | None:
-    """Publish the state that the ledger speaks of, unless that is published already."""
+    """Publish the state that the ledger speaks of, unless that is published already from this place."""
     with platform.ledger.transaction() as connection:
         rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
     known = {table: version for table, version in rows if table in KEPT}
+        moved = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
     before = current(platform.settings.published)
-    if not known or (before is not None and dict(before.versions) == known):
+    place = str(platform.settings.home.absolute())
+    if not known or (before is not None and dict(before.versions) == known and moved == place):
         return before
     publication = publish(
         platform.store,
         versions=known,
         published=platform.settings.published,
-        publication_id=f"{batch:06d}",
+        publication_id=f"{platform.now():%Y%m%dT%H%M%SZ}-{batch}",
         at=platform.now(),
         keep=platform.settings.kept_publications,
     )
@@ -144,6 +146,7 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
     with platform.ledger.transaction() as connection:
         record(connection, PUBLISHED.name, [result], batch)
         want(connection, PUBLISHED.name, {result.key: result.done})
+        upsert(connection, codes, [{"table_name": PUBLISHED.name, "digest": place}])
     return publication
 
 
