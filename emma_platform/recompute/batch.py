@@ -127,8 +127,8 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
     """Publish the state that the ledger speaks of, unless that is published already from this place."""
     with platform.ledger.transaction() as connection:
         rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
-    known = {table: version for table, version in rows if table in KEPT}
         moved = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
+    known = {table: version for table, version in rows if table in KEPT}
     before = current(platform.settings.published)
     place = str(platform.settings.home.absolute())
     if not known or (before is not None and dict(before.versions) == known and moved == place):
