@@ -67,8 +67,8 @@ def open_platform(settings: Settings, observer: Observer | None = None) -> Platf
     from emma_platform.engine.duckdb import DuckDBEngine
     from emma_platform.store.delta import DeltaStore
 
-    if not settings.home.exists():
-        settings.landing.mkdir(parents=True)
+    if not settings.archive.exists():
+        settings.landing.mkdir(parents=True, exist_ok=True)
     for folder in (settings.archive, settings.lake, settings.published, settings.dagster_home):
         folder.mkdir(parents=True, exist_ok=True)
     return Platform(
