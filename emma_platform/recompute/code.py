@@ -5,8 +5,9 @@ Belongs here: which modules and settings a table's content depends on. Does not 
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+import ast
+from functools import cache
+from importlib import resources
 
 import sqlalchemy as sa
 
@@ -16,40 +17,42 @@ from emma_platform.recompute.ledger import Key, codes, fingerprint, partitions, 
 from emma_platform.settings import Settings
 from emma_platform.transforms.sql import load
 
-_MODULES = {
-    "sales_forecast": ("forecast",),
-    "price_evidence": ("price_evidence",),
-    "price_priors": ("price_priors",),
-    "price_response": ("price_response",),
-    "price_recommendations": ("price_recommendations",),
-}
+TRANSFORMS = "emma_platform.transforms"
 
 
 def current(settings: Settings) -> dict[str, str]:
     """For each computed table, the digest of its transform, its columns and the settings it follows."""
     history = str(settings.forecast_history_days)
+    guardrails = (str(settings.minimum_margin_pct), str(settings.largest_step_pct), settings.price_endings)
     follows = {
-        "clean_sales": (load("clean_sales").digest, settings.non_product_codes),
+        "clean_sales": (load("clean_sales").digest, settings.non_product_codes, repr(TABLES["set_aside_rows"])),
         "product_kpis": (load("product_kpis").digest,),
-        "sales_forecast": (history, repr(TABLES["forecast_scores"])),
-        "price_evidence": (history,),
-        "price_priors": (),
-        "price_response": (),
-        "price_recommendations": (
-            str(settings.minimum_margin_pct), str(settings.largest_step_pct), settings.price_endings,
-        ),
-    }  # fmt: skip
-    return {
-        table: fingerprint(repr(TABLES[table]), *values, *(_source(module) for module in _MODULES.get(table, ())))
-        for table, values in follows.items()
+        "sales_forecast": (source("forecast"), history, repr(TABLES["forecast_scores"])),
+        "price_evidence": (source("price_evidence"), history),
+        "price_priors": (source("price_priors"),),
+        "price_response": (source("price_response"),),
+        "price_recommendations": (source("price_recommendations"), *guardrails),
     }
+    return {table: fingerprint(repr(TABLES[table]), *parts) for table, parts in follows.items()}
 
 
-def _source(module: str) -> str:
-    spec = importlib.util.find_spec(f"emma_platform.transforms.{module}")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"emma_platform.transforms.{module} is missing; install the package again")
-    return Path(spec.origin).read_text(encoding="utf-8")
+@cache
+def source(module: str) -> str:
+    """The digest of a transform's module and of every transform that it imports, itself or through others."""
+    folder = resources.files(TRANSFORMS)
+    texts: dict[str, str] = {}
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name in texts:
+            continue
+        texts[name] = (folder / f"{name}.py").read_text("utf-8")
+        wanted += [
+            node.module.removeprefix(f"{TRANSFORMS}.")
+            for node in ast.walk(ast.parse(texts[name]))
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{TRANSFORMS}.")
+        ]
+    return fingerprint(*(texts[name] for name in sorted(texts)))
 
 
 def refresh(connection: sa.Connection, now: dict[str, str], history_days: int) -> None:
