@@ -157,7 +157,7 @@ def _close(
         counted = connection.execute(
             sa.select(p.table_name, sa.func.count()).where(p.batch == batch).group_by(p.table_name)
         )
-        done = dict(counted.all())
+        done: dict[str, int] = dict(counted.all())
         connection.execute(
             sa.update(batches)
             .where(batches.c.id == batch)

@@ -171,4 +171,4 @@ def _originals(platform: Platform, taken: list[Taken]) -> dict[tuple[str, str], 
 def _zones(platform: Platform) -> dict[str, str]:
     stores: pa.Table = platform.store.read("stores", columns=["store", "time_zone"])
     rows = zip(stores["store"].to_pylist(), stores["time_zone"].to_pylist(), strict=True)
-    return {store: zone for store, zone in rows if zone}
+    return {store: zone for store, zone in rows if store and zone}

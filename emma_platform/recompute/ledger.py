@@ -194,7 +194,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, 
 
 def select_in(
     connection: sa.Connection, statement: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[str]
-) -> list[sa.Row[Any]]:
+) -> list[Any]:
     """The rows whose column is one of many values, asked for in pieces."""
     return [row for part in chunks(sorted(values)) for row in connection.execute(statement.where(column.in_(part)))]
 
@@ -235,8 +235,10 @@ def contents(connection: sa.Connection, table: str, keys: Sequence[Key]) -> dict
         return {Key(store, day): content for store, day, content in select_in(connection, statement, p.store, by_store)}
     for store, days in by_store.items():
         wanted = set(days)
-        rows = connection.execute(statement.where(p.store == store, p.day.between(min(days), max(days))))
-        found.update({Key(s, day): content for s, day, content in rows if day in wanted})
+        within = statement.where(p.store == store, p.day.between(min(days), max(days)))
+        for _, day, content in connection.execute(within):
+            if day in wanted:
+                found[Key(store, day)] = content
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -49,7 +49,7 @@ EVERYTHING = Selection()
 def stale(connection: sa.Connection, table: str, selection: Selection, weigh_by: str | None = None) -> list[Stale]:
     """The stale partitions of a table by store and day, weighed by the rows of the same partition of another table."""
     weights = partitions.alias()
-    statement = sa.select(p.store, p.day, p.wanted).where(p.table_name == table, p.wanted != p.done)
+    statement: sa.Select[Any] = sa.select(p.store, p.day, p.wanted).where(p.table_name == table, p.wanted != p.done)
     if weigh_by is None:
         statement = statement.add_columns(sa.literal(0))
     else:
@@ -57,7 +57,7 @@ def stale(connection: sa.Connection, table: str, selection: Selection, weigh_by:
         statement = statement.add_columns(sa.func.coalesce(weights.c.rows, 0))
         statement = statement.select_from(partitions.outerjoin(weights, same))
     found = connection.execute(statement.order_by(p.store, p.day))
-    items = (Stale(Key(store, day), wanted, weight) for store, day, wanted, weight in found)
+    items = (Stale(Key(row[0], row[1]), row[2], row[3]) for row in found)
     return [item for item in items if selection.picks(item.key)]
 
 

@@ -63,8 +63,12 @@ def forget(platform: Platform, *, store: str | None, first: date | None, last: d
     high = last.isoformat() if last else ALL_DAYS[1]
     whole = store is None and first is None and last is None
     with platform.ledger.transaction() as connection:
-        chosen = [s.day.between(low, high)]
-        touched = [p.table_name.in_(COMPUTED), p.wanted != "", sa.or_(p.day.between(low, high), p.day == "")]
+        chosen: list[sa.ColumnElement[bool]] = [s.day.between(low, high)]
+        touched: list[sa.ColumnElement[bool]] = [
+            p.table_name.in_(COMPUTED),
+            p.wanted != "",
+            sa.or_(p.day.between(low, high), p.day == ""),
+        ]
         if store is not None:
             chosen.append(s.store == store)
             touched.append(p.store.in_([store, ""]))

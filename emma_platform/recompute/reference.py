@@ -143,8 +143,8 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         merged.touched["product_kpis"] |= _using(platform, "product_kpis", used)
     elif table == "stores":
         merged.touched["clean_sales"] |= _of_stores(platform, "raw_sales", _changed(before, after, "store", []))
-        zoned = [rows.filter(pc.is_valid(rows["time_zone"])) for rows in (before, after)]
-        zones = _changed(*zoned, "store", ["time_zone"])
+        zoned_before, zoned_after = (rows.filter(pc.is_valid(rows["time_zone"])) for rows in (before, after))
+        zones = _changed(zoned_before, zoned_after, "store", ["time_zone"])
         merged.moved_stores = {store for store in zones if store}
     else:
         stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])

@@ -54,7 +54,8 @@ def first_day(ledger: Ledger) -> str | None:
     """The earliest day that has raw sales or stock, as ISO text."""
     statement = sa.select(sa.func.min(p.day)).where(p.table_name.in_(["raw_sales", "stock"]), p.day != "")
     with ledger.transaction() as connection:
-        return connection.scalar(statement)
+        day: str | None = connection.scalar(statement)
+        return day
 
 
 def work_left(ledger: Ledger) -> int:

@@ -163,7 +163,7 @@ def by_store(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     stores = rows["store"].combine_chunks()
     if not len(stores):
         return
-    ends = pc.run_end_encode(stores)
+    ends = pc.run_end_encode(stores)  # type: ignore[attr-defined]
     start = 0
     for store, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
         yield store, rows.slice(start, end - start)
