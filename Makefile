@@ -1,6 +1,6 @@
 # Each target does its own set-up: Python 3.11 and make are all it needs.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 UV := .uv/bin/python -m uv
 EMMA := .venv/bin/emma
@@ -18,7 +18,7 @@ help:
 	@echo "make docs     write docs/tables.md and docs/commands.md again"
 
 .uv/.ready:
-	@$(PYTHON) --version >/dev/null 2>&1 || { echo "Python 3.11 is needed; set PYTHON to it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed; set PYTHON to it: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
@@ -33,7 +33,7 @@ demo: .venv/.ready
 dev: .venv/.ready
 	$(EMMA) dev
 
-test: .venv/.ready
+test: lint
 	.venv/bin/pytest -n 2 --dist worksteal -q
 
 lint: .venv/.ready

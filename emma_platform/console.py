@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from emma_platform.recompute.batch import WAITING
+
 if TYPE_CHECKING:
     from emma_platform.recompute.batch import BatchReport
 
@@ -35,7 +37,9 @@ class Bars:
         self._progress.update(self._bars[layer], completed=done, total=total)
 
     def step(self, name: str) -> None:
-        """Steps are for tests."""
+        """Say that the batch waits; the other steps are for tests."""
+        if name == WAITING:
+            self._progress.console.print(f"[dim]{name}[/]")
 
 
 @contextmanager

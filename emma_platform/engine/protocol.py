@@ -31,6 +31,6 @@ class Engine(Protocol):
     def digest(self, rows: pa.Table, by: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """A content hash for each group: the columns `by`, `rows` (count) and `content` (text).
 
-        Equal for equal multisets of rows whatever their order; different, but for a chance of 2^-64, for different ones.
+        Equal for equal multisets of rows whatever their order; for different ones different, but for a chance of 2^-64.
         """
         ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from emma_platform.model.tables import KEPT, PUBLISHED
 from emma_platform.recompute import code, recovery, stages, store_stages
@@ -25,6 +25,7 @@ from emma_platform.recompute.propagate import WHOLE
 from emma_platform.serving.publish import Publication, current, publish
 
 LOCK_NAME = "batch.lock"
+WAITING = "waiting for another batch to end"
 p = partitions.c
 
 
@@ -112,8 +113,16 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
 @contextmanager
 def _locked(platform: Platform) -> Iterator[None]:
     """One batch at a time; the system lets the lock go when its holder dies, however it dies."""
-    with FileLock(platform.settings.home / LOCK_NAME):
+    lock = FileLock(platform.settings.home / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        platform.observer.step(WAITING)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager

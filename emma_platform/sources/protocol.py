@@ -52,7 +52,7 @@ class Delivery:
 
     Attributes:
         input: the kind of rows: sales, products, stores, stock, promotions or calendar.
-        rows: `sales`: the columns of `raw_sales`; `stock`: those of `stock`; the other kinds: the columns of their table
+        rows: `sales`: the columns of `raw_sales`; `stock`: those of `stock`; other kinds: the columns of their table
             with `file` and `line` added. All typed as in `model.tables`.
         set_aside: rows that belong to no partition, as `set_aside_rows`.
         lines: data lines in the delivery; equals the rows of both frames together.

@@ -1,4 +1,4 @@
-"""A small platform of its own for one test: real files, a real lake, engine and ledger, and a clock that stands still."""
+"""A small platform of its own for one test: real files, lake, engine and ledger, and a clock that stands still."""
 
 from __future__ import annotations
 

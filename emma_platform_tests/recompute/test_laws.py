@@ -17,7 +17,11 @@ from emma_platform.recompute.status import status
 from emma_platform_tests.recompute.histories import Drop, Event, histories, play
 from emma_platform_tests.recompute.home import Home, day
 
-few = settings(max_examples=int(os.environ.get("EMMA_TEST_HISTORIES", "12")), deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(
+    max_examples=int(os.environ.get("EMMA_TEST_HISTORIES", "12")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 Rows = list[tuple[object, ...]]
 
 
@@ -79,7 +83,8 @@ def affected(before: dict[str, Rows], after: dict[str, Rows]) -> dict[str, set[K
         if str(_value("raw_sales", row, "product")).strip() in products or _value("raw_sales", row, "store") in stores
     }
     costs = _differing(before["products"], after["products"], (0, 2, 3))
-    priced = {_key("product_kpis", row) for row in before["product_kpis"] if _value("product_kpis", row, "product") in costs}
+    known = before["product_kpis"]
+    priced = {_key("product_kpis", row) for row in known if _value("product_kpis", row, "product") in costs}
     existing = {_key("product_kpis", row) for rows in (before, after) for row in rows["product_kpis"]}
     reach = {
         Key(key.store, (date.fromisoformat(key.day) + timedelta(offset)).isoformat())
