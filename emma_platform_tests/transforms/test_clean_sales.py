@@ -219,6 +219,12 @@ def test_exact_duplicates_stay_once_the_first_in_file_and_line():
     ]
 
 
+def test_of_duplicates_the_one_that_came_first_keeps_its_place():
+    lines = [line(), line(product="P2"), line(), line(file="0.csv", line=9, product="P2")]
+    assert {row["product"]: row["line"] for row in kept(clean(lines))} == {"P2": 1, "P1": 2}
+    assert {row["product"]: row["line"] for row in kept(clean(lines[:3]))} == {"P1": 1, "P2": 2}
+
+
 def test_rows_set_aside_are_never_duplicates():
     assert reasons(clean([line(quantity="x"), line(quantity="x")])) == ["bad_quantity", "bad_quantity"]
 
