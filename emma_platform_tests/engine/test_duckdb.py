@@ -40,7 +40,9 @@ def test_it_is_an_engine(engine):
     assert checked.run("SELECT 1 AS one", {}).to_pylist() == [{"one": 1}]
 
 
-@pytest.mark.parametrize("folder", ["plain", "store_key=S1", "it's [1]", "a*b?c", "{a,b}", "100%20", "ü ñ"])
+@pytest.mark.parametrize(
+    "folder", ["plain", "store_key=S1", "day=2020-01-01", "it's [1]", "a*b?c", "{a,b}", "100%20", "ü ñ"]
+)
 def test_files_are_read_with_the_columns_of_their_table(engine, tmp_path, folder):
     where = tmp_path / folder
     where.mkdir()
@@ -50,6 +52,7 @@ def test_files_are_read_with_the_columns_of_their_table(engine, tmp_path, folder
     rows = engine.run("SELECT * FROM counted ORDER BY on_hand", {"counted": files})
     assert rows.schema.names == list(STOCK.names)
     assert rows["on_hand"].to_pylist() == [1, 2, 3]
+    assert set(rows["day"].to_pylist()) == {DAY}
 
 
 def test_a_path_with_wildcards_never_reads_another_file(engine, tmp_path):
@@ -91,11 +94,10 @@ def test_parameters_are_values_not_text(engine):
     assert row == {"text": parameters["text"], "number": 1.5, "day": DAY, "holds": True, "empty": False}
 
 
-def test_a_missing_input_is_an_error_even_when_a_variable_has_its_name(engine):
-    sales = pa.table({"a": [1]})
-    assert sales.num_rows == 1
-    with pytest.raises(EngineError, match="sales"):
-        engine.run("SELECT * FROM sales", {})
+@pytest.mark.parametrize("name", ["rows", "tables", "stock", "TABLES"])
+def test_a_missing_input_is_an_error_even_when_a_variable_has_its_name(engine, name):
+    with pytest.raises(EngineError, match=name):
+        engine.run(f"SELECT * FROM {name}", {"other": stock("1")})
 
 
 def test_inputs_of_one_statement_are_gone_in_the_next(engine):
