@@ -66,6 +66,9 @@ def forget(
     """Make everything, or the named stores and days of it, stale; the next update computes it from archived files."""
     with _locked(platform):
         recovery.recover(platform)
+        if damaged := recovery.damaged(platform):
+            recovery.forget(platform, lost=damaged)
+            recovery.recover(platform)
         recovery.forget(platform, store=store, first=first, last=last)
 
 
@@ -89,6 +92,7 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
             ).inserted_primary_key[0]  # type: ignore[index]
         work = store_stages.Work(platform, selection, digests, batch)
         with _timed(layers, "intake"):
+            take_due(platform, digests, batch)
             if selection is EVERYTHING:
                 take_new(platform, digests, batch)
             take_due(platform, digests, batch)
@@ -136,11 +140,16 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
     """Publish the state that the ledger speaks of, unless that is published already from this place."""
     with platform.ledger.transaction() as connection:
         rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
-        moved = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
+        place = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
+        told = connection.scalar(sa.select(p.content).where(p.table_name == PUBLISHED.name))
     known = {table: version for table, version in rows if table in KEPT}
     before = current(platform.settings.published)
-    place = str(platform.settings.home.absolute())
-    if not known or (before is not None and dict(before.versions) == known and moved == place):
+    here = str(platform.settings.home.absolute())
+    if not known:
+        return before
+    if before is not None and dict(before.versions) == known and place == here and before.file.exists():
+        if told != before.id:
+            _record_publication(platform, before, here, batch)
         return before
     publication = publish(
         platform.store,
@@ -151,12 +160,16 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
         keep=platform.settings.kept_publications,
     )
     platform.observer.step("published")
+    _record_publication(platform, publication, here, batch)
+    return publication
+
+
+def _record_publication(platform: Platform, publication: Publication, place: str, batch: int) -> None:
     result = Result(WHOLE, publication.id, publication.id, len(publication.rows))
     with platform.ledger.transaction() as connection:
         record(connection, PUBLISHED.name, [result], batch)
         want(connection, PUBLISHED.name, {result.key: result.done})
         upsert(connection, codes, [{"table_name": PUBLISHED.name, "digest": place}])
-    return publication
 
 
 def _close(

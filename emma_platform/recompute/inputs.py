@@ -87,7 +87,7 @@ def write_group(platform: Platform, readings: list[Reading], codes: Mapping[str,
 def _displaced(connection: sa.Connection, readings: list[Reading]) -> dict[str, str]:
     """Files outside of the group whose bytes now count under a shorter name: the file, and that name."""
     originals = {(r.taken.sha256, r.description): r.taken.name for r in readings if r.copy_of is None}
-    statement = sa.select(f.name, f.sha256, f.description).where(f.copy_of.is_(None), f.state != "failing")
+    statement = sa.select(f.name, f.sha256, f.description).where(f.copy_of.is_(None))
     found = select_in(connection, statement, f.sha256, {sha for sha, _ in originals})
     group = {reading.taken.name for reading in readings}
     return {

@@ -9,7 +9,7 @@ that transaction nothing of the group counts, so a crash only makes the next run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -25,20 +25,16 @@ from emma_platform.sources.protocol import Sighting, SourceError, Taken
 GROUP_FILES = 5_000
 f = files.c
 
-Attempts = dict[str, tuple[Sighting, int]]
-"""For each failing file, what it looked like and how often it was tried so."""
-
 
 def take_new(platform: Platform, codes: dict[str, str], batch: int) -> None:
     """Take every delivery that is new or changed."""
     with platform.ledger.transaction() as connection:
-        scan = platform.source.scan(known(connection, platform.settings.max_attempts))
-        attempts = _attempts(connection)
+        scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
     _note_withdrawn(platform, platform.source.present())
-    sightings = sorted(scan.ready, key=lambda s: ("stores" not in s.name.lower(), s.name))
+    sightings = sorted(scan.ready, key=_stores_first)
     total, done = len(sightings), 0
     for group in _groups(sightings, platform.settings.batch_megabytes * 1_000_000):
-        taken = list(_take(platform, group, attempts))
+        taken = _take(platform, group)
         _write(platform, taken, codes, batch)
         done += len(group)
         platform.observer.progress("files", done, total)
@@ -51,15 +47,34 @@ def take_due(platform: Platform, codes: dict[str, str], batch: int) -> None:
             _write(platform, group, codes, batch)
 
 
-def known(connection: sa.Connection, max_attempts: int) -> dict[str, Sighting]:
-    """Deliveries that need no further look as they are: taken, or failed as often as is tried."""
-    statement = sa.select(f.name, f.size, f.mtime_ns).where(sa.or_(f.state != "failing", f.attempts >= max_attempts))
-    return {name: Sighting(name, size, mtime_ns) for name, size, mtime_ns in connection.execute(statement)}
+def known(
+    connection: sa.Connection, max_attempts: int, description: Callable[[str], str] | None = None
+) -> dict[str, Sighting]:
+    """Deliveries that need no further look as they are: taken, or failed as often as is tried.
+
+    One that could not be copied is never among them, since what kept it from being copied leaves no mark on it (a full
+    disk, a missing right); nor is one that would now be read in another way than the one that failed.
+
+    Args:
+        connection: to the ledger.
+        max_attempts: how often reading a file is tried.
+        description: how a file of that name is read now; None takes it to be the same.
+
+    Raises:
+        SourceError: that cannot be said.
+    """
+    spent = f.failed_as.is_not(None) & (f.attempts >= max_attempts)
+    statement = sa.select(f.name, f.size, f.mtime_ns, f.state, f.failed_as).where((f.state != "failing") | spent)
+    return {
+        name: Sighting(name, size, mtime_ns)
+        for name, size, mtime_ns, state, failed_as in connection.execute(statement)
+        if state != "failing" or description is None or description(name) == failed_as
+    }
 
 
-def _attempts(connection: sa.Connection) -> Attempts:
-    statement = sa.select(f.name, f.size, f.mtime_ns, f.attempts).where(f.state == "failing")
-    return {name: (Sighting(name, size, mtime), tried) for name, size, mtime, tried in connection.execute(statement)}
+def _stores_first(file: Any) -> tuple[bool, str]:  # noqa: ANN401 - a sighting or a row of the ledger
+    """Time zones come before the sales whose days they decide, which otherwise are read twice."""
+    return "stores" not in file.name.lower(), file.name
 
 
 def _note_withdrawn(platform: Platform, present: set[str]) -> None:
@@ -82,26 +97,40 @@ def _groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _take(platform: Platform, sightings: list[Sighting], attempts: dict[str, tuple[Sighting, int]]) -> Iterator[Taken]:
+def _take(platform: Platform, sightings: list[Sighting]) -> list[Taken]:
+    """Copy a group of files into the archive; those that cannot be copied are noted and left."""
+    before = _rows(platform, [sighting.name for sighting in sightings])
+    taken: list[Taken] = []
     failed: list[dict[str, Any]] = []
     for sighting in sightings:
         try:
-            yield platform.source.take(sighting, platform.today())
+            taken.append(platform.source.take(sighting, platform.today()))
         except SourceError as error:
-            failed.append(_failure(sighting, error, attempts.get(sighting.name)))
+            failed.append(_failure(sighting, error, before.get(sighting.name), failed_as=None))
     with platform.ledger.transaction() as connection:
         upsert(connection, files, failed)
+    return taken
 
 
-def _failure(sighting: Sighting, error: SourceError, before: tuple[Sighting, int] | None) -> dict[str, Any]:
-    tried = before[1] if before and before[0] == sighting else 0
+def _rows(platform: Platform, names: Iterable[str]) -> dict[str, sa.Row[Any]]:
+    with platform.ledger.transaction() as connection:
+        return {row.name: row for row in select_in(connection, sa.select(files), f.name, names)}
+
+
+def _failure(
+    sighting: Sighting | Taken, error: SourceError, before: sa.Row[Any] | None, *, failed_as: str | None
+) -> dict[str, Any]:
+    """A file that fails; its attempts are counted as long as it and the way of reading it stay the same."""
+    now = (sighting.size, sighting.mtime_ns, failed_as)
+    again = before is not None and before.state == "failing" and (before.size, before.mtime_ns, before.failed_as) == now
     return {
         "name": sighting.name,
         "size": sighting.size,
         "mtime_ns": sighting.mtime_ns,
         "state": "failing",
-        "attempts": tried + 1,
+        "attempts": before.attempts + 1 if before is not None and again else 1,
         "error": str(error),
+        "failed_as": failed_as,
     }
 
 
@@ -111,14 +140,13 @@ def _due(platform: Platform) -> list[Taken]:
     with platform.ledger.transaction() as connection:
         return [
             Taken(name, size, mtime, sha, date.fromisoformat(taken_on))
-            for name, size, mtime, sha, taken_on in connection.execute(statement.order_by(f.name))
+            for name, size, mtime, sha, taken_on in sorted(connection.execute(statement), key=_stores_first)
         ]
 
 
 def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch: int) -> None:
     """Read the files of a group and write what they say; files that cannot be read are noted and left."""
-    with platform.ledger.transaction() as connection:
-        before = {row.name: row for row in select_in(connection, sa.select(files), f.name, [t.name for t in taken])}
+    before = _rows(platform, [item.name for item in taken])
     readings: list[Reading] = []
     failed: list[dict[str, Any]] = []
     zones = _zones(platform)
@@ -137,16 +165,19 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
         try:
             readings.append(Reading(item, description, list(platform.source.read(item, zones))))
         except SourceError as error:
-            tried = (
-                (Sighting(row.name, row.size, row.mtime_ns), row.attempts) if row and row.state == "failing" else None
-            )
-            failed.append(_failure(Sighting(item.name, item.size, item.mtime_ns), error, tried))
+            failed.append(_failure(item, error, row, failed_as=description))
     with platform.ledger.transaction() as connection:
         for values in failed:
             upsert(connection, files, [values])
     if readings:
-        platform.source.secure()
+        platform.source.secure(_not_yet_listed(readings, before))
         write_group(platform, readings, codes, batch)
+
+
+def _not_yet_listed(readings: list[Reading], before: Mapping[str, sa.Row[Any]]) -> list[Taken]:
+    """What of a group is to be listed in the archive: all but what is only read again."""
+    due = {name for name, row in before.items() if row.state == "due"}
+    return [reading.taken for reading in readings if reading.taken.name not in due]
 
 
 def _seen_again(taken: Taken) -> dict[str, Any]:

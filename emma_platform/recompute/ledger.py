@@ -36,6 +36,7 @@ files = sa.Table(
     sa.Column("withdrawn", sa.Boolean, nullable=False, default=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("error", sa.String),
+    sa.Column("failed_as", sa.String),  # the way of reading that failed; null when it could not even be copied
     sa.Column("sha256", sa.String),
     sa.Column("taken_on", sa.String),
     sa.Column("taken_size", sa.BigInteger),

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
@@ -55,25 +56,29 @@ def copy_into(archive: Path, path: Path, sighting: Sighting) -> str:
     return sha256
 
 
-def remember(archive: Path, taken: Taken) -> None:
-    """Add a file to the list of names, from which a lost ledger is made again.
+def remember(archive: Path, taken: Sequence[Taken]) -> None:
+    """Add files to the list of names, from which a lost ledger is made again.
 
     Raises:
         SourceError: the list cannot be written.
     """
-    entry = asdict(taken) | {"taken_on": taken.taken_on.isoformat()}
+    entries = [asdict(item) | {"taken_on": item.taken_on.isoformat()} for item in taken]
+    # Each line begins a new one, so that none is glued to a line that a crash cut off.
+    lines = "".join("\n" + json.dumps(entry, ensure_ascii=False) for entry in entries)
     try:
-        with (archive / NAMES).open("a", encoding="utf-8") as names:
-            names.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        with (archive / NAMES).open("ab") as names:
+            names.write(lines.encode())
     except OSError as error:
-        raise _failed(error, archive, Sighting(taken.name, taken.size, taken.mtime_ns)) from error
+        raise SourceError(
+            f"{archive / NAMES} cannot be written ({error.strerror}). Free space or make it writable, then run again."
+        ) from error
 
 
 def remembered(archive: Path) -> list[Taken]:
     """The newest state of every file that was ever taken, by name; a line that a crash cut off is passed over."""
     found: dict[str, Taken] = {}
     try:
-        lines = (archive / NAMES).read_text(encoding="utf-8").splitlines()
+        lines = (archive / NAMES).read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     for line in lines:

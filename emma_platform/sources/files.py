@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -102,16 +102,21 @@ class FileSource:
             SourceError: it changed, vanished or cannot be read or kept; the archive is as before.
         """
         sha256 = copy_into(self._archive, self._landing / sighting.name, sighting)
-        taken = Taken(sighting.name, sighting.size, sighting.mtime_ns, sha256, today)
-        remember(self._archive, taken)
-        return taken
+        return Taken(sighting.name, sighting.size, sighting.mtime_ns, sha256, today)
 
-    def secure(self) -> None:
-        """Bring everything that was taken to the disk, before it counts: one wait for many files, not 2 ms for each."""
+    def secure(self, taken: Sequence[Taken]) -> None:
+        """List files that could be read, from which a lost ledger is made again, and bring all to the disk.
+
+        Called before they count; one wait for many files, not 2 ms for each.
+
+        Raises:
+            SourceError: the list cannot be written.
+        """
+        remember(self._archive, taken)
         os.sync()
 
     def archived(self) -> list[Taken]:
-        """Every file that was ever taken, as it was last, by name."""
+        """Every file that was ever read, as it was when that last went well, by name."""
         return remembered(self._archive)
 
     def read(self, taken: Taken, zones: Mapping[str, str]) -> Iterator[Delivery]:
