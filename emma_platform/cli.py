@@ -45,6 +45,11 @@ def _command(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _check_span(first: datetime | None, last: datetime | None) -> None:
+    if first and last and first > last:
+        raise click.UsageError("--from is after --to.")
+
+
 @_command
 def update(settings: Settings) -> None:
     """Take what was dropped and compute everything it affects, now."""
@@ -65,6 +70,7 @@ def rebuild(settings: Settings, store: str | None, first: datetime | None, last:
     from emma_platform.console import console, show_batch, watching
     from emma_platform.pipeline.run import run_rebuild
 
+    _check_span(first, last)
     with watching() as observer:
         report = run_rebuild(
             settings, observer, store=store, first=first.date() if first else None, last=last.date() if last else None
@@ -107,6 +113,7 @@ def export(
     from emma_platform.serving.export import export as write
     from emma_platform.serving.reader import Reader
 
+    _check_span(first, last)
     ending = output.suffix.removeprefix(".")
     rows = write(
         Reader(settings.published),

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -58,22 +59,42 @@ def watching() -> Iterator[Bars]:
 @contextmanager
 def remedied() -> Iterator[None]:
     """Known errors end the command with their message and status 1; unknown ones keep their traceback."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from emma_platform.engine.duckdb import EngineError
+    from emma_platform.recompute.recovery import UnknownStoreError
     from emma_platform.serving.publication import ServingError
     from emma_platform.sources.protocol import SourceError
     from emma_platform.store.protocol import StoreError
 
     try:
         yield
-    except (SourceError, StoreError, ServingError) as error:
-        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+    except (SourceError, StoreError, ServingError, UnknownStoreError) as error:
+        _fail(str(error))
+    except EngineError as error:
+        _fail(f"{error}\nFree space or memory and run `emma update`; if it stays so, run `emma rebuild`.")
+    except SQLAlchemyError as error:
+        _fail(
+            f"The ledger cannot be read or written: {str(error).splitlines()[0]}. Free space, or correct the access "
+            "rights or EMMA_LEDGER_URL. If ledger.db is damaged, move it away; the next `emma update` makes it again."
+        )
+    except ValidationError as error:
+        wrong = "; ".join(f"EMMA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        _fail(f"{wrong}. docs/commands.md lists every setting.", status=2)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        errors.print(f"[bold red]Error:[/] {error}; free space or give access, then run `emma update` again",
-                     highlight=False, soft_wrap=True)  # fmt: skip
-        sys.exit(1)
+        _fail(f"{error}; free space or give access, then run `emma update` again")
     except KeyboardInterrupt:
         errors.print("Stopped; the next `emma update` goes on from here.")
         sys.exit(1)
+
+
+def _fail(message: str, *, status: int = 1) -> NoReturn:
+    """Say what went wrong and end; the message may hold brackets that are no markup."""
+    errors.print("[bold red]Error:[/]", escape(message), highlight=False, soft_wrap=True)
+    sys.exit(status)
 
 
 def show_batch(to: Console, report: BatchReport) -> None:
@@ -107,10 +128,11 @@ def show_status(to: Console, state: dict[str, Any]) -> None:
     _pairs(to, "files", {name: number for name, number in files.items() if isinstance(number, int)})
     _pairs(to, "files waiting", files.get("waiting_for", {}))
     for failing in state["failing"]:
-        to.print(f"[bold red]failing[/] {failing['file']} (tried {failing['attempts']} times): {failing['error']}",
+        tried = f" (tried {failing['attempts']} times)" if failing["attempts"] else ""
+        to.print("[bold red]failing[/]", escape(f"{failing['file']}{tried}: {failing['error']}"),
                  highlight=False, soft_wrap=True)  # fmt: skip
     if "landing" in files:
-        to.print(f"[bold red]landing[/] {files['landing']}", highlight=False, soft_wrap=True)
+        to.print("[bold red]landing[/]", escape(files["landing"]), highlight=False, soft_wrap=True)
     _stores(to, state["stores"])
     if state["publication"]:
         to.print(f"published as {state['publication']['id']} at {state['publication']['at']}", highlight=False)
@@ -126,7 +148,7 @@ def _pairs(to: Console, title: str, values: dict[str, Any]) -> None:
     table.add_column()
     table.add_column(justify="right")
     for name, value in list(values.items())[:40]:
-        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+        table.add_row(escape(name), f"{value:,}" if isinstance(value, int) else escape(str(value)))
     to.print(table)
     if len(values) > 40:  # noqa: PLR2004 - a screenful
         to.print(f"  … and {len(values) - 40:,} more; emma status --json lists all", highlight=False)
@@ -138,7 +160,7 @@ def _stores(to: Console, stores: list[dict[str, Any]]) -> None:
     table = Table("store", "first day", "last day", "days", "lines", title="stores", title_justify="left")
     for store in stores[:40]:
         table.add_row(
-            store["store"], store["first_day"], store["last_day"], f"{store['days']:,}", f"{store['lines']:,}"
+            escape(store["store"]), store["first_day"], store["last_day"], f"{store['days']:,}", f"{store['lines']:,}"
         )
     to.print(table)
     if len(stores) > 40:  # noqa: PLR2004 - a screenful

@@ -63,9 +63,15 @@ def rebuild(
 def forget(
     platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
 ) -> None:
-    """Make everything, or the named stores and days of it, stale; the next update computes it from archived files."""
+    """Make everything, or the named stores and days of it, stale; the next update computes it from archived files.
+
+    Raises:
+        UnknownStoreError: there is no such store.
+    """
     with _locked(platform):
         recovery.recover(platform)
+        if store is not None:
+            recovery.check_store(platform, store)
         if damaged := recovery.damaged(platform):
             recovery.forget(platform, lost=damaged)
             recovery.recover(platform)

@@ -29,6 +29,24 @@ TOGETHER = {"set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast"
 """Tables that are computed in one go with another, whose staleness stands for both."""
 
 
+class UnknownStoreError(LookupError):
+    """There is no such store; the message lists some that there are."""
+
+
+def check_store(platform: Platform, store: str) -> None:
+    """See that there is something to compute for a store.
+
+    Raises:
+        UnknownStoreError: there is not.
+    """
+    with platform.ledger.transaction() as connection:
+        known = sorted(connection.scalars(sa.select(p.store).where(p.store != "", p.wanted != "").distinct()))
+    if store not in known:
+        raise UnknownStoreError(
+            f"there is no store {store!r}; there are {len(known)}: {', '.join(known[:10]) or 'none'}"
+        )
+
+
 def recover(platform: Platform) -> None:
     """Take back commits that a crash kept from the ledger; make again what was lost of ledger or lake."""
     with platform.ledger.transaction() as connection:

@@ -32,7 +32,7 @@ def status(platform: Platform) -> dict[str, Any]:
             "partitions": _count(connection, p.wanted != "", p.done != ""),
             "stale": _count(connection, p.wanted != p.done),
             "files": _files(connection) | _waiting(connection, platform),
-            "failing": _failing(connection),
+            "failing": _unreadable_sources_file(platform) + _failing(connection),
             "stores": _stores(connection),
             "publication": {"id": publication.id, "at": publication.at.isoformat()} if publication else None,
             "last_batch": _last_batch(connection),
@@ -91,6 +91,15 @@ def _waiting(connection: sa.Connection, platform: Platform) -> dict[str, Any]:
 def _failing(connection: sa.Connection) -> list[dict[str, Any]]:
     statement = sa.select(f.name, f.attempts, f.error).where(f.state == "failing").order_by(f.name)
     return [{"file": name, "attempts": tried, "error": error} for name, tried, error in connection.execute(statement)]
+
+
+def _unreadable_sources_file(platform: Platform) -> list[dict[str, Any]]:
+    """`sources.yaml`, when it is not valid: until it is, no file can be read."""
+    try:
+        platform.source.description("")
+    except SourceError as error:
+        return [{"file": platform.settings.sources_file.name, "attempts": 0, "error": str(error)}]
+    return []
 
 
 def _stores(connection: sa.Connection) -> list[dict[str, Any]]:
