@@ -163,7 +163,7 @@ def contents(engine, rows):
     return {row["store"]: (row["rows"], row["content"]) for row in digests}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(values, max_size=12), other=values, shuffle=st.randoms(use_true_random=False))
 def test_a_digest_tells_multisets_of_rows_apart_whatever_their_order(engine, rows, other, shuffle):
     found = contents(engine, rows)

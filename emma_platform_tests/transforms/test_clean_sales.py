@@ -429,7 +429,7 @@ def slow_returns(rows):
     return {(row["receipt"], row["line"]): found.get(place) for place, row in enumerate(order)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     lines=st.lists(
         st.builds(

@@ -198,7 +198,7 @@ KNOWN = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=45, deadline=None)
 @given(sales=SALES, stock=STOCKS, wanted=WANTED)
 def test_every_figure_is_what_a_slow_reading_of_its_formula_gives(sales, stock, wanted):
     found = by_key(figures(sales, wanted, products=KNOWN, stock=stock))
@@ -215,7 +215,7 @@ def test_every_figure_is_what_a_slow_reading_of_its_formula_gives(sales, stock, 
                 assert found[key][name] == value, (key, name)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sales=SALES, cut=st.integers(0, 80))
 def test_parts_sum_to_the_whole_and_batches_do_not_matter(sales, cut):
     wanted = {("S1", day) for day in range(75)}
