@@ -1,7 +1,7 @@
 """Why a row is set aside: the closed list of reasons, what each means and what the sender can do.
 
 Belongs here: the reasons and the codes that are no product. Does not belong here: the rules that find them
-(`sources` for rows that belong to no partition, `transforms/clean.sql` for the others).
+(`sources` for rows that belong to no partition, `transforms/clean_sales.sql` for the others).
 """
 
 from __future__ import annotations
