@@ -12,20 +12,33 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 import dagster as dg
+import sqlalchemy as sa
 
 from emma_platform.model.partitions import StoreDay, store_from_key, store_key
+from emma_platform.model.tables import TABLES
 from emma_platform.pipeline.checks import check_specs, evaluate
 from emma_platform.pipeline.metadata import describe
-from emma_platform.pipeline.report import PartitionEvent, add_stores, remove_partitions, report_partitions
+from emma_platform.pipeline.report import (
+    NEVER_COMPUTED,
+    Origin,
+    PartitionEvent,
+    add_stores,
+    remove_partitions,
+    report_checks,
+    report_partitions,
+)
 from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.specs import asset_specs
+from emma_platform.recompute import code
 from emma_platform.recompute.batch import materialise, update
-from emma_platform.recompute.ledger import Key
+from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, partitions
 from emma_platform.recompute.plan import Selection
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import Computed, mark_reported, unreported
 
 STEP = "tables"
+EMPTY = "empty"
+"""The data version of a partition without rows."""
 
 
 def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -40,30 +53,21 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS),
     )
-    def tables(
-        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
-    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    def tables(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Iterator[dg.Output[None]]:
         opened = home.open()
         selection = selected(context)
         if selection is None or selection.tables:
             report = update(opened) if selection is None else materialise(opened, selection)
             home.reports.append(report)
             context.log.info("Batch %s: %s in %.1f s", report.id, report.partitions, report.seconds)
-        told = tell(context.instance, opened, context.run.run_id)
+        told = tell(context.instance, opened, context.run.run_id, selection)
         wanted = context.op_execution_context.selected_asset_check_keys
-        for evaluation in evaluate(opened, wanted, told):
-            yield from _yielded(context.assets_def, evaluation)
+        checked = list(evaluate(opened, wanted, told))
+        report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
+        # Everything was reported in batches; a step that returns None instead would be asked for its outputs.
+        yield from ()
 
     return tables
-
-
-def _yielded(
-    assets: dg.AssetsDefinition, evaluation: dg.AssetCheckEvaluation
-) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-    """What a step yields for a check. `AssetCheckResult` would do both, but refuses assets that are cut differently."""
-    names = {spec.key: name for name, spec in assets.check_specs_by_output_name.items()}
-    yield dg.Output(None, output_name=names[evaluation.asset_check_key])
-    yield evaluation
 
 
 def selected(context: dg.AssetExecutionContext) -> Selection | None:
@@ -84,9 +88,16 @@ def _key(partition: str) -> Key:
     return Key(store_from_key(partition), "")
 
 
-def tell(instance: dg.DagsterInstance, platform: Platform, run_id: str) -> list[Computed]:
-    """Report every partition computed since the last report, then remember that it was reported."""
+def tell(
+    instance: dg.DagsterInstance, platform: Platform, run_id: str, selection: Selection | None = None
+) -> list[Computed]:
+    """Report every partition computed since the last report, then remember that it was reported.
+
+    Of a selection, the partitions that are there are reported also when they were found to be as they should.
+    """
     computed = unreported(platform.ledger)
+    if selection is not None:
+        computed += sorted(set(_as_they_were(platform, selection)) - set(computed))
     add_stores(instance, {item.key.store for item in computed if item.key.store})
     gone: dict[str, list[str]] = {}
     events: list[PartitionEvent] = []
@@ -101,15 +112,42 @@ def tell(instance: dg.DagsterInstance, platform: Platform, run_id: str) -> list[
                 asset=item.table,
                 partition=partition,
                 rows=item.rows,
-                data_version=item.content or "empty",
+                data_version=item.content or EMPTY,
                 run_id=run_id,
                 metadata=described.get((item.table, item.key), {}),
             )
         )
-    report_partitions(instance, events, step_key=STEP)
+    report_partitions(instance, events, step_key=STEP, origins=_origins(platform))
     remove_partitions(instance, gone)
     mark_reported(platform.ledger, computed)
     return computed
+
+
+def _as_they_were(platform: Platform, selection: Selection) -> list[Computed]:
+    """The selected partitions that are there and not stale."""
+    p = partitions.c
+    columns = (p.table_name, p.store, p.day, p.content, p.rows, p.batch)
+    statement = sa.select(*columns).where(
+        p.table_name.in_(sorted(selection.tables or ())), p.wanted != "", p.wanted == p.done
+    )
+    with platform.ledger.transaction() as connection:
+        found = connection.execute(statement).all()
+    items = (Computed(row[0], Key(row[1], row[2]), row[3], row[4], row[5], gone=False) for row in found)
+    return [item for item in items if selection.picks(item.key)]
+
+
+def _origins(platform: Platform) -> dict[str, Origin]:
+    """What each table is made from: its code, and the content of the tables in one piece that it reads."""
+    codes = code.current(platform.settings)
+    p = partitions.c
+    with platform.ledger.transaction() as connection:
+        statement = sa.select(p.table_name, p.content).where(p.store == NO_STORE, p.day == NO_DAY, p.wanted != "")
+        whole = {table: content or EMPTY for table, content in connection.execute(statement)}
+    return {
+        table.name: Origin(codes.get(table.name, ""), {name: whole.get(name, NEVER_COMPUTED) for name in table.inputs})
+        for table in TABLES.values()
+        if table.inputs
+    }
 
 
 def partition_key(key: Key) -> str | None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
+import socket
+import threading
+import time
+import urllib.request
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
+import click
 import dagster as dg
 
 from emma_platform.pipeline.event_log import BATCH_SIZE
@@ -53,14 +57,43 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Run the Dagster UI and daemon until Ctrl-C."""
+    """Run the Dagster UI and daemon until Ctrl-C or SIGTERM, then end every process that they started.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    from dagster._cli.dev import dev_command
+
     for folder in (settings.landing, settings.published):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-m", "emma_platform.definitions"]
-    command += ["--host", host, "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, env=os.environ | prepare(settings))  # noqa: S603 - our own command
-    try:
-        process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+    with socket.create_server((host, port), reuse_port=False):
+        pass
+    os.environ.update(prepare(settings))
+    url = f"http://{host}:{port}"
+    click.echo(f"Starting the Dagster UI on {url} ...")
+    threading.Thread(target=_say_when_ready, args=(url, settings.landing), daemon=True).start()
+    # Set here, so that they hold also for a process started in the background, where a shell ignores SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    with warnings.catch_warnings(), suppress(KeyboardInterrupt):
+        warnings.simplefilter("ignore", dg.SupersessionWarning)
+        # In this process: one import of Dagster and one process less than `dagster dev` as a command.
+        dev_command.main(
+            ["-m", "emma_platform.definitions", "--host", host, "--port", str(port), "--log-level", "error"],
+            standalone_mode=False,
+        )
+    click.echo("Stopped.")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say_when_ready(url: str, landing: Path) -> None:
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/server_info", timeout=5).close()  # noqa: S310 - our own server
+            break
+        except OSError:
+            time.sleep(0.5)
+    click.echo(f"Ready: {url}\nDrop files into {landing}. Ctrl-C stops.")

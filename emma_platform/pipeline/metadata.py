@@ -94,10 +94,10 @@ def _fan(rows: pa.Table, store: str) -> str:
     totals = newest.group_by("product").aggregate([("mean", "sum")]).sort_by([("mean_sum", "descending")])
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(days["day"].to_pylist(), days["mean_sum"].to_pylist(), color="black", label="all products")
-    for product in totals["product"].to_pylist()[:5]:
+    axes.plot(days["day"].to_numpy(), days["mean_sum"].to_numpy(), color="black", label="all products")
+    for product in totals["product"].slice(0, 5):
         own = newest.filter(pc.equal(newest["product"], product)).sort_by("day")
-        axes.plot(own["day"].to_pylist(), own["mean"].to_pylist(), linewidth=1, label=product)
+        axes.plot(own["day"].to_numpy(), own["mean"].to_numpy(), linewidth=1, label=str(product))
     axes.set_title(f"{store}: expected units a day", loc="left", fontsize=10)
     axes.legend(fontsize=7, ncols=3, frameon=False)
     axes.tick_params(labelsize=7)
