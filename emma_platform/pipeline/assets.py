@@ -32,7 +32,7 @@ from emma_platform.pipeline.specs import asset_specs
 from emma_platform.recompute import code
 from emma_platform.recompute.batch import materialise, update
 from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, partitions
-from emma_platform.recompute.plan import Selection
+from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import Computed, mark_reported, unreported
 
@@ -51,18 +51,18 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         can_subset=True,
         pool="lake",
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=5, jitter=dg.Jitter.PLUS_MINUS),
     )
     def tables(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Iterator[dg.Output[None]]:
         opened = home.open()
         selection = selected(context)
-        if selection is None or selection.tables:
-            report = update(opened) if selection is None else materialise(opened, selection)
+        checks_alone = selection is not None and not selection.tables
+        if not checks_alone:
+            report = materialise(opened, selection) if selection else update(opened)
             home.reports.append(report)
             context.log.info("Batch %s: %s in %.1f s", report.id, report.partitions, report.seconds)
         told = tell(context.instance, opened, context.run.run_id, selection)
         wanted = context.op_execution_context.selected_asset_check_keys
-        checked = list(evaluate(opened, wanted, told))
+        checked = list(evaluate(opened, wanted, _held(opened, EVERYTHING) if checks_alone else told))
         report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
         # Everything was reported in batches; a step that returns None instead would be asked for its outputs.
         yield from ()
@@ -97,7 +97,7 @@ def tell(
     """
     computed = unreported(platform.ledger)
     if selection is not None:
-        computed += sorted(set(_as_they_were(platform, selection)) - set(computed))
+        computed += sorted(set(_held(platform, selection)) - set(computed))
     add_stores(instance, {item.key.store for item in computed if item.key.store})
     gone: dict[str, list[str]] = {}
     events: list[PartitionEvent] = []
@@ -123,17 +123,14 @@ def tell(
     return computed
 
 
-def _as_they_were(platform: Platform, selection: Selection) -> list[Computed]:
+def _held(platform: Platform, selection: Selection) -> list[Computed]:
     """The selected partitions that are there and not stale."""
     p = partitions.c
     columns = (p.table_name, p.store, p.day, p.content, p.rows, p.batch)
-    statement = sa.select(*columns).where(
-        p.table_name.in_(sorted(selection.tables or ())), p.wanted != "", p.wanted == p.done
-    )
     with platform.ledger.transaction() as connection:
-        found = connection.execute(statement).all()
+        found = connection.execute(sa.select(*columns).where(p.wanted != "", p.wanted == p.done)).all()
     items = (Computed(row[0], Key(row[1], row[2]), row[3], row[4], row[5], gone=False) for row in found)
-    return [item for item in items if selection.picks(item.key)]
+    return [item for item in items if selection.has(item.table) and selection.picks(item.key)]
 
 
 def _origins(platform: Platform) -> dict[str, Origin]:

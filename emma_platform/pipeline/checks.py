@@ -3,7 +3,8 @@
 Belongs here: check specifications and their results (https://docs.dagster.io/guides/test/asset-checks). Does not belong
 here: the rules (`transforms.rules`). Rows that break a cleaning rule never get this far; they are in `set_aside_rows`.
 
-The checks of a run look at the partitions it computed, the newest `CHECKED` of each table.
+The checks of a run look at the partitions it computed; checks executed alone look at what the ledger holds. Of each
+table that is at most `CHECKED` partitions, the newest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
@@ -53,7 +55,7 @@ def evaluate(
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """The results of the wanted checks on what was computed."""
     keys: dict[str, list[Key]] = defaultdict(list)
-    for item in computed:
+    for item in sorted(computed, key=lambda item: item.key.day, reverse=True):
         if item.rows and len(keys[item.table]) < CHECKED:
             keys[item.table].append(item.key)
     for check in sorted(wanted, key=str):
@@ -115,12 +117,12 @@ def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvalua
 def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
     """Open the published file as a BI tool would, read-only, and count what the pointer promises."""
     publication = current(platform.settings.published)
-    differing: dict[str, int] = {}
+    differing: dict[str, int | str] = {}
     if publication is not None:
-        duckdb = DuckDBResource(database=str(publication.file), connection_config={"access_mode": "READ_ONLY"})
-        with duckdb.get_connection() as connection:
+        resource = DuckDBResource(database=str(publication.file), connection_config={"access_mode": "READ_ONLY"})
+        with resource.get_connection() as connection:
             for table in set(publication.versions) & set(TABLES) - {PUBLISHED.name}:
-                (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
+                rows = _count(connection, table)
                 if rows != publication.rows[table]:
                     differing[table] = rows
     return dg.AssetCheckEvaluation(
@@ -132,3 +134,12 @@ def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvalu
             "differing": dg.MetadataValue.json(differing),
         },
     )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int | str:
+    """The rows of a published table, or why it cannot be read."""
+    try:
+        (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
+    except duckdb.Error as error:
+        return str(error)
+    return int(rows)

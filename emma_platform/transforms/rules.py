@@ -17,7 +17,7 @@ BUSINESS_RULES: Mapping[str, Mapping[str, str]] = {
     },
     "product_kpis": {
         "units are sold less returned": "units <> sold_units - returned_units",
-        "margin is revenue less cost": "cost is not null and gross_margin <> revenue - cost",
+        "margin is revenue less cost": "cost is not null and gross_margin is distinct from revenue - cost",
         "the week is within the 28 days": "sold_units_28d < sold_units",
         "a product has at most all receipts": "receipts > store_receipts",
     },
@@ -27,7 +27,7 @@ BUSINESS_RULES: Mapping[str, Mapping[str, str]] = {
     },
     "price_response": {"demand falls when the price rises": "elasticity >= 0"},
     "price_recommendations": {
-        "a recommendation is worth it": "status = 'recommend' and not (expected_profit_uplift_p10 > 0)",
+        "a recommendation is worth it": "status = 'recommend' and coalesce(expected_profit_uplift_p10, 0) <= 0",
         "a blocked product has no price": "status = 'blocked' and recommended_price is not null",
         "a price is above zero": "recommended_price <= 0",
     },
