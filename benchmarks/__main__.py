@@ -1,0 +1,63 @@
+"""`make bench`: every number beside its rival, as a table and as RESULTS.md.
+
+Belongs here: options. Does not belong here: measuring.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from benchmarks.measure import Bench
+from benchmarks.report import Row, document, table
+
+MEASURES = {
+    "P1": "p1_rebuild",
+    "P2": "p2_history",
+    "P3": "p3_corrections",
+    "P4": "p4_reporting",
+    "P5": "p5_latency",
+    "P7": "p7_page",
+    "P8": "p8_rival_project",
+}
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+@click.command()
+@click.option("--size", type=click.Choice(["tiny", "small", "full"]), default="small", show_default=True,
+              help="tiny: seconds, does the code run; small: minutes; full: the sizes that the goals are set for, hours.")  # fmt: skip
+@click.option("--only", default=",".join(MEASURES), show_default=True, help="Measures, separated by commas.")
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="How often; medians are shown.")
+@click.option("--work", type=click.Path(path_type=Path), help="Where to work; by default a temporary folder.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, help="Where the results are written.")
+def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> None:
+    """Measure, show the table and write it down."""
+    chosen = [name.strip().upper() for name in only.split(",") if name.strip()]
+    if unknown := set(chosen) - set(MEASURES):
+        raise click.BadParameter(f"no measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    folder = Path(tempfile.mkdtemp(prefix="emma-bench-", dir=work)).absolute()
+    rows: list[Row] = []
+    notes: list[str] = []
+    try:
+        for name in chosen:
+            module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
+            click.echo(f"{name}: {(module.__doc__ or '').splitlines()[0].partition(': ')[2]}", err=True)
+            found = module.run(Bench(size, repeat, folder / name))
+            click.echo(table(found), err=True)
+            rows += found
+            notes += [f"**{name}** {note}" for note in getattr(module, "NOTES", ())]
+            shutil.rmtree(folder / name, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
+    output.write_text(document(rows, Bench(size, repeat, folder), command=command, notes=notes), encoding="utf-8")
+    click.echo(table(rows))
+
+
+if __name__ == "__main__":
+    main()

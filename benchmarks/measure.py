@@ -1,0 +1,115 @@
+"""Timing: one side of a comparison in a process of its own, two sides in turns, medians.
+
+Belongs here: how wall seconds, CPU seconds and memory are taken. Does not belong here: what is measured (`p1_rebuild`
+and its like) and how results are shown (`report`).
+
+The process that measures imports nothing heavy: a child's peak memory begins at that of the process that made it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side, measured once.
+
+    Attributes:
+        wall: seconds from start to end of the process.
+        cpu: seconds of CPU of the process and of the children it waited for, its start included.
+        peak: bytes, the largest memory of any one of these processes.
+        result: what the function returned.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How to measure: `tiny`, `small` or `full`, how often, and in which folder."""
+
+    size: str
+    repeat: int
+    work: Path
+
+
+class SideError(Exception):
+    """A side did not come to its end; the message holds the last lines it wrote."""
+
+
+def call(function: str, **arguments: Any) -> Side:  # noqa: ANN401 - whatever JSON can hold
+    """Call `module:function` of this package in a new process.
+
+    Raises:
+        SideError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        answer, said = Path(folder) / "answer.json", Path(folder) / "said.txt"
+        command = [sys.executable, "-m", "benchmarks.measure", function, json.dumps(arguments), str(answer)]
+        started = time.perf_counter()
+        with said.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                command, cwd=ROOT, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+            )
+            _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            last = "\n".join(said.read_text("utf-8", "replace").splitlines()[-15:])
+            raise SideError(f"{function} ended with {process.returncode}:\n{last}")
+        return Side(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, json.loads(answer.read_text()))
+
+
+def _environment() -> dict[str, str]:
+    """The environment without the settings of whoever measures."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("EMMA_", "DAGSTER_"))}
+
+
+def in_turns(*sides: Callable[[int], Side], repeat: int) -> list[list[Side]]:
+    """Measure each side `repeat` times, one after the other in each turn, so that a slow minute slows them all."""
+    found: list[list[Side]] = [[] for _ in sides]
+    for turn in range(repeat):
+        for measured, side in zip(found, sides, strict=True):
+            measured.append(side(turn))
+    return found
+
+
+def middle(sides: Sequence[Side], of: Callable[[Side], float]) -> float:
+    """The median of a figure."""
+    return float(median(of(side) for side in sides))
+
+
+class Stopwatch:
+    """Wall and CPU seconds of a part of this process: `with Stopwatch() as watch: ...`."""
+
+    def __enter__(self) -> Stopwatch:
+        """Start."""
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
+if __name__ == "__main__":
+    module, _, name = sys.argv[1].partition(":")
+    returned = getattr(importlib.import_module(f"benchmarks.{module}"), name)(**json.loads(sys.argv[2]))
+    Path(sys.argv[3]).write_text(json.dumps(returned or {}), encoding="utf-8")

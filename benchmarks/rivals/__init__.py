@@ -1,0 +1,1 @@
+"""What the platform is measured against, each written as its users would write it."""
