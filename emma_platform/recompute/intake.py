@@ -148,26 +148,28 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
     """Read the files of a group and write what they say; files that cannot be read are noted and left."""
     before = _rows(platform, [item.name for item in taken])
     readings: list[Reading] = []
-    failed: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = []
+    failed: dict[str, dict[str, Any]] = {}
     zones = _zones(platform)
     originals = _originals(platform, taken)
-    for item in taken:
-        description = platform.source.description(item.name)
+    described = [(item, platform.source.description(item.name)) for item in taken]
+    # Originals come first: where one cannot be read, its copies are not copies of anything and fail by themselves.
+    for item, description in sorted(described, key=lambda pair: originals[pair[0].sha256, pair[1]] != pair[0].name):
         row = before.get(item.name)
         same = row is not None and row.sha256 == item.sha256 and row.description == description
         if same and row is not None and row.state == "taken":
-            failed.append(_seen_again(item))
+            seen.append(_seen_again(item))
             continue
         original = originals[item.sha256, description]
-        if original != item.name:
+        if original != item.name and original not in failed:
             readings.append(Reading(item, description, copy_of=original))
             continue
         try:
             readings.append(Reading(item, description, list(platform.source.read(item, zones))))
         except SourceError as error:
-            failed.append(_failure(item, error, row, failed_as=description))
+            failed[item.name] = _failure(item, error, row, failed_as=description)
     with platform.ledger.transaction() as connection:
-        for values in failed:
+        for values in (*seen, *failed.values()):
             upsert(connection, files, [values])
     if readings:
         platform.source.secure(_not_yet_listed(readings, before))

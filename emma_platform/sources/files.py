@@ -14,6 +14,7 @@ from pathlib import Path
 
 from emma_platform.sources.archive import archived, copy_into, remember, remembered
 from emma_platform.sources.encoding import Limits
+from emma_platform.sources.header import kind_by_name
 from emma_platform.sources.landing import Found, walk
 from emma_platform.sources.mapping import Mapped, read_mapping
 from emma_platform.sources.protocol import Delivery, Scan, Sighting, SourceError, Taken
@@ -136,7 +137,8 @@ class FileSource:
             SourceError: sources.yaml is not valid.
         """
         entry = self._mapping().entry(name)
-        said = f"{_VERSION} {self._first_day} {self._limits} {entry.digest() if entry else ''}"
+        named = f"{ending_of(name)} {None if entry else kind_by_name(name)}"
+        said = f"{_VERSION} {self._first_day} {self._limits} {named} {entry.digest() if entry else ''}"
         return hashlib.sha256(said.encode()).hexdigest()
 
     def _mapping(self) -> Mapped:

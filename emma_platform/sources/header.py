@@ -86,14 +86,21 @@ def _guess(name: str, found: Mapping[str, str]) -> str:
     """The kind of a file without an entry: sales if it has all their columns, else by its path, else by its header."""
     if all(plain(column) in found for column in INPUT_COLUMNS["sales"][0]):
         return "sales"
-    for part in reversed(name.casefold().split("/")):
-        for kind in _BY_NAME:
-            if part.startswith(kind):
-                return kind
+    if named := kind_by_name(name):
+        return named
     if any(column in found for column in _OF_SALES_ONLY):
         return "sales"
     covered = [kind for kind in _BY_NAME if _covers(kind, found)]
     return max(covered, key=lambda kind: len(INPUT_COLUMNS[kind][0]), default="sales")
+
+
+def kind_by_name(name: str) -> str | None:
+    """The kind that a file's path names, such as `stock/2026-11-22.csv`, or none."""
+    for part in reversed(name.casefold().split("/")):
+        for kind in _BY_NAME:
+            if part.startswith(kind):
+                return kind
+    return None
 
 
 def _covers(kind: str, found: Mapping[str, str]) -> bool:
