@@ -66,6 +66,10 @@ class Shape:
         """All lines."""
         return self.store_days * self.lines
 
+    def values(self) -> dict[str, int]:
+        """As JSON, from which `Shape(**values)` makes it again."""
+        return {"stores": self.stores, "days": self.days, "products": self.products, "lines": self.lines}
+
     def __str__(self) -> str:
         """As a table shows it."""
         return f"{self.stores} stores x {self.days:,} days x {self.lines} lines"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -43,23 +44,49 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How to measure: `tiny`, `small` or `full`, how often, and in which folder."""
+    """How to measure.
+
+    Attributes:
+        size: `tiny`, `small` or `full`.
+        repeat: how often.
+        work: the folder for all files; made when missing.
+        apart: each side in a process of its own. In this one it costs no start, but memory and imports are shared, so
+            that the figures mean little: enough to see that the code runs.
+    """
 
     size: str
     repeat: int
     work: Path
+    apart: bool = True
+
+    def call(self, function: str, **arguments: Any) -> Side:  # noqa: ANN401 - whatever JSON can hold
+        """Call `module:function` of this package and see what it takes.
+
+        Raises:
+            SideError: it failed in a process of its own.
+        """
+        self.work.mkdir(parents=True, exist_ok=True)
+        return _apart(function, arguments) if self.apart else _here(function, arguments)
 
 
 class SideError(Exception):
     """A side did not come to its end; the message holds the last lines it wrote."""
 
 
-def call(function: str, **arguments: Any) -> Side:  # noqa: ANN401 - whatever JSON can hold
-    """Call `module:function` of this package in a new process.
+def _function(name: str) -> Callable[..., dict[str, Any] | None]:
+    module, _, function = name.partition(":")
+    found: Callable[..., dict[str, Any] | None] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    return found
 
-    Raises:
-        SideError: it failed.
-    """
+
+def _here(function: str, arguments: dict[str, Any]) -> Side:
+    with Stopwatch() as watch:
+        returned = _function(function)(**json.loads(json.dumps(arguments)))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Side(watch.wall, watch.cpu, peak, json.loads(json.dumps(returned or {})))
+
+
+def _apart(function: str, arguments: dict[str, Any]) -> Side:
     with tempfile.TemporaryDirectory() as folder:
         answer, said = Path(folder) / "answer.json", Path(folder) / "said.txt"
         command = [sys.executable, "-m", "benchmarks.measure", function, json.dumps(arguments), str(answer)]
@@ -110,6 +137,5 @@ class Stopwatch:
 
 
 if __name__ == "__main__":
-    module, _, name = sys.argv[1].partition(":")
-    returned = getattr(importlib.import_module(f"benchmarks.{module}"), name)(**json.loads(sys.argv[2]))
-    Path(sys.argv[3]).write_text(json.dumps(returned or {}), encoding="utf-8")
+    result = _function(sys.argv[1])(**json.loads(sys.argv[2]))
+    Path(sys.argv[3]).write_text(json.dumps(result or {}), encoding="utf-8")

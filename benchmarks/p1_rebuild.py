@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.chain import Shape, write
-from benchmarks.measure import Bench, Side, call, in_turns, middle
+from benchmarks.measure import Bench, Side, in_turns, middle
 from benchmarks.report import Row
 
 SHAPES = {
@@ -26,20 +26,20 @@ MOST_CPU, MOST_MEMORY = 1.3, 2e9
 def run(bench: Bench) -> list[Row]:
     """Two rows: CPU and peak memory."""
     shape, prepared, folder = SHAPES[bench.size], bench.work / "archived", bench.work / "turn"
-    call("p1_rebuild:archive", shape=_values(shape), home=str(prepared))
+    bench.call("p1_rebuild:archive", shape=shape.values(), home=str(prepared))
 
     def ours(_turn: int) -> Side:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(prepared / "archive", folder / "archive", copy_function=_linked)
         (folder / "landing").mkdir()
-        return call("p1_rebuild:platform", home=str(folder))
+        return bench.call("p1_rebuild:platform", home=str(folder))
 
     def bare(_turn: int) -> Side:
         shutil.rmtree(bench.work / "bare", ignore_errors=True)
-        return call("p1_rebuild:script", landing=str(prepared / "landing"), out=str(bench.work / "bare"))
+        return bench.call("p1_rebuild:script", landing=str(prepared / "landing"), out=str(bench.work / "bare"))
 
     platform, script = in_turns(ours, bare, repeat=bench.repeat)
-    call("p1_rebuild:compare", home=str(folder), out=str(bench.work / "bare"))
+    bench.call("p1_rebuild:compare", home=str(folder), out=str(bench.work / "bare"))
     cpu, rival = (middle(sides, lambda side: side.cpu) for sides in (platform, script))
     peak, most = (middle(sides, lambda side: float(side.peak)) for sides in (platform, script))
     name = f"rebuild of {shape.total:,} lines through product_kpis"
@@ -49,10 +49,6 @@ def run(bench: Bench) -> list[Row]:
         Row("P1 its peak memory", f"{peak / 1e9:.2f} GB", f"{most / 1e9:.2f} GB", f"{peak / most:.2f}x", "<= 2 GB",
             peak <= MOST_MEMORY, platform, script),
     ]  # fmt: skip
-
-
-def _values(shape: Shape) -> dict[str, int]:
-    return {name: getattr(shape, name) for name in ("stores", "days", "products", "lines")}
 
 
 def _linked(source: str, target: str) -> None:

@@ -1,0 +1,47 @@
+"""A platform with a history, and what happens to it: the parts that several measures share.
+
+Belongs here: loading a home, and one run of the platform timed from inside. Does not belong here: what is compared.
+Everything here is called in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.chain import Shape, write
+
+if TYPE_CHECKING:
+    from emma_platform.settings import Settings
+
+
+def settings_of(home: str) -> Settings:
+    """The settings of a home in which a file is taken as soon as it is there."""
+    from emma_platform.settings import Settings
+
+    return Settings(home=Path(home), quiet_seconds=0)
+
+
+def load(home: str, shape: dict[str, int], by: str, without: Collection[tuple[int, int]] = ()) -> dict[str, float]:
+    """Make a home with all of a chain's history, through every layer; returns the seconds of the first run."""
+    from emma_platform.pipeline.run import run_update
+
+    settings = settings_of(home)
+    write(Shape(**shape), settings.landing, by=by, without=[(store, day) for store, day in without])
+    report = run_update(settings)
+    return {"seconds": report.seconds, **report.layers}
+
+
+def run_and_time(home: str) -> dict[str, float]:
+    """One run of the update job; the seconds of its body as Dagster recorded them, and of the batch within it."""
+    from emma_platform.pipeline.instance import instance_of
+    from emma_platform.pipeline.run import run_update
+
+    settings = settings_of(home)
+    report = run_update(settings)
+    with instance_of(settings) as instance:
+        (record,) = instance.get_run_records(limit=1)
+        (step,) = instance.get_run_step_stats(record.dagster_run.run_id)
+    body = (step.end_time or 0) - (step.start_time or 0)
+    return {"body": body, "batch": report.seconds, "partitions": sum(report.partitions.values()), **report.layers}
