@@ -42,7 +42,7 @@ def _sales(store: str, first: int, last: int) -> list[str]:
 def prepare(folder: Path) -> None:
     """Take most of the history, and drop the rest."""
     home = Home(folder)
-    home.drop("products.csv", "product,category,unit_cost\nP1,tea,1.10\nP2,jam,1.20\n")
+    home.drop("products-1.csv", "product,category,unit_cost\nP1,tea,1.10\nP2,jam,1.20\n")
     for number, store in enumerate(STORES):
         home.sell(f"sales-{number}.csv", *_sales(store, 0, DAYS))
     home.sell("day-20.csv", sale(on=20, quantity=3, receipt="X"))
