@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from emma_platform.model.tables import KEPT, PUBLISHED
 from emma_platform.recompute import code, recovery, stages, store_stages
+from emma_platform.recompute.inputs import SLICED
 from emma_platform.recompute.intake import take_due, take_new
 from emma_platform.recompute.ledger import Result, batches, codes, partitions, record, upsert, versions, want
 from emma_platform.recompute.plan import EVERYTHING, Selection
@@ -143,15 +144,20 @@ def _timed(layers: dict[str, float], layer: str) -> Iterator[None]:
 
 
 def _publish(platform: Platform, batch: int) -> Publication | None:
-    """Publish the state that the ledger speaks of, unless that is published already from this place."""
+    """Publish the state that the ledger speaks of, unless that is published already from this place.
+
+    While some table is still to follow another, as after a crash, the tables are of no one state: nothing is published.
+    """
     with platform.ledger.transaction() as connection:
         rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
         place = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
         told = connection.scalar(sa.select(p.content).where(p.table_name == PUBLISHED.name))
+        behind = sa.select(p.table_name).where(p.wanted != p.done, p.table_name.not_in(SLICED.values()))
+        unfinished = connection.scalar(behind.limit(1))
     known = {table: version for table, version in rows if table in KEPT}
     before = current(platform.settings.published)
     here = str(platform.settings.home.absolute())
-    if not known:
+    if not known or unfinished:
         return before
     if before is not None and dict(before.versions) == known and place == here and before.file.exists():
         if told != before.id:

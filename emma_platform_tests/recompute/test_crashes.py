@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 
 from emma_platform.model.tables import TABLES
+from emma_platform.recompute.batch import materialise
+from emma_platform.recompute.plan import Selection
 from emma_platform.recompute.status import status
 from emma_platform.serving.reader import Reader
 from emma_platform.sources.protocol import SourceError
@@ -145,6 +147,19 @@ def test_an_error_at_any_step_is_completed_by_the_next_update(twin: Twin) -> Non
         with pytest.raises(RuntimeError, match="injected"):
             home.update(midway.At(step, fail))
         assert_readers_keep_a_whole_state(twin)
+    assert_the_next_update_completes(twin)
+
+
+def test_tables_of_two_states_are_not_published_by_hand(twin: Twin) -> None:
+    home = twin.home()
+
+    def fail() -> None:
+        raise RuntimeError("injected")
+
+    with pytest.raises(RuntimeError, match="injected"):
+        home.update(midway.At("clean_sales: recorded", fail))
+    materialise(home.platform, Selection(frozenset({"published"}), frozenset()))
+    assert midway.content(Reader(home.settings.published)) == twin.before
     assert_the_next_update_completes(twin)
 
 
