@@ -97,10 +97,8 @@ def write(shape: Shape, landing: Path, *, by: str, without: Collection[tuple[int
     """
     import duckdb
 
-    landing.mkdir(parents=True, exist_ok=True)
+    write_products(shape, landing)
     connection = duckdb.connect()
-    (products,) = connection.execute(PRODUCTS, {"products": shape.products}).fetchone() or ("",)
-    (landing / "products.csv").write_text(f"product,name,category,unit_cost\n{products}\n", encoding="utf-8")
     written = 1
     for store in range(shape.stores):
         missing = [day for other, day in without if other == store]
@@ -108,6 +106,15 @@ def write(shape: Shape, landing: Path, *, by: str, without: Collection[tuple[int
             _put(landing, store, period, text)
             written += 1
     return written
+
+
+def write_products(shape: Shape, landing: Path) -> None:
+    """Write the products file."""
+    import duckdb
+
+    landing.mkdir(parents=True, exist_ok=True)
+    ((products,),) = duckdb.connect().execute(PRODUCTS, {"products": shape.products}).fetchall()
+    (landing / "products.csv").write_text(f"product,name,category,unit_cost\n{products}\n", encoding="utf-8")
 
 
 def write_days(shape: Shape, landing: Path, store_days: Collection[tuple[int, int]], *, revision: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.chain import Shape, write
+from benchmarks.measure import Stopwatch
 
 if TYPE_CHECKING:
     from emma_platform.settings import Settings
@@ -24,13 +25,14 @@ def settings_of(home: str) -> Settings:
 
 
 def load(home: str, shape: dict[str, int], by: str, without: Collection[tuple[int, int]] = ()) -> dict[str, float]:
-    """Make a home with all of a chain's history, through every layer; returns the seconds of the first run."""
+    """Make a home with all of a chain's history, through every layer; returns the seconds of that run."""
     from emma_platform.pipeline.run import run_update
 
     settings = settings_of(home)
     write(Shape(**shape), settings.landing, by=by, without=[(store, day) for store, day in without])
-    report = run_update(settings)
-    return {"seconds": report.seconds, **report.layers}
+    with Stopwatch() as watch:
+        report = run_update(settings)
+    return {"cpu": watch.cpu, "wall": watch.wall, "batch": report.seconds, **report.layers}
 
 
 def run_and_time(home: str) -> dict[str, float]:
