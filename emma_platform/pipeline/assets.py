@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from emma_platform.model.partitions import StoreDay, store_from_key, store_key
 from emma_platform.model.tables import TABLES
+from emma_platform.pipeline.alive import working_on
 from emma_platform.pipeline.checks import check_specs, evaluate
 from emma_platform.pipeline.metadata import describe
 from emma_platform.pipeline.report import (
@@ -37,6 +38,8 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import Computed, mark_reported, unreported
 
 STEP = "tables"
+BATCH_TAG = "emma/batch"
+"""On a run: the number of its batch, as in `emma status`."""
 EMPTY = "empty"
 """The data version of a partition without rows."""
 
@@ -53,21 +56,27 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def tables(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Iterator[dg.Output[None]]:
-        opened = home.open()
-        selection = selected(context)
-        checks_alone = selection is not None and not selection.tables
-        if not checks_alone:
-            report = materialise(opened, selection) if selection else update(opened)
-            home.reports.append(report)
-            context.log.info("Batch %s: %s in %.1f s", report.id, report.partitions, report.seconds)
-        told = tell(context.instance, opened, context.run.run_id, selection)
-        wanted = context.op_execution_context.selected_asset_check_keys
-        checked = list(evaluate(opened, wanted, _held(opened, EVERYTHING) if checks_alone else told))
-        report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
+        with working_on(home.settings, context.run.run_id):
+            _run(context, home)
         # Everything was reported in batches; a step that returns None instead would be asked for its outputs.
         yield from ()
 
     return tables
+
+
+def _run(context: dg.AssetExecutionContext, home: Home) -> None:
+    """Compute what was asked for, tell Dagster, and check it."""
+    opened = home.open()
+    selection = selected(context)
+    checks_alone = selection is not None and not selection.tables
+    if not checks_alone:
+        report = materialise(opened, selection) if selection else update(opened)
+        home.reports.append(report)
+        context.instance.add_run_tags(context.run.run_id, {BATCH_TAG: str(report.id)})
+    told = tell(context.instance, opened, context.run.run_id, selection)
+    wanted = context.op_execution_context.selected_asset_check_keys
+    checked = list(evaluate(opened, wanted, _held(opened, EVERYTHING) if checks_alone else told))
+    report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
 
 
 def selected(context: dg.AssetExecutionContext) -> Selection | None:

@@ -1,11 +1,12 @@
 """The Dagster instance of a home: its folder, its settings, its processes.
 
-Belongs here: preparing `dagster/` in a home and starting UI and daemon on it
+Belongs here: preparing `dagster/` in a home and running UI and daemon on it
 (https://docs.dagster.io/deployment/oss/dagster-instance). Does not belong here: running the assets (`run`).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,16 +16,21 @@ import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
 import click
 import dagster as dg
 
+from emma_platform.pipeline.build import partitions_start
 from emma_platform.pipeline.event_log import BATCH_SIZE
 from emma_platform.settings import Settings
 
 CONFIG = "dagster.yaml"
+MODULE = "emma_platform.definitions"
+LOOK_SECONDS = 2
+RELOAD = f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{MODULE}") {{ __typename }} }}'
 
 
 def prepare(settings: Settings) -> dict[str, str]:
@@ -66,12 +72,13 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
 
     for folder in (settings.landing, settings.published):
         folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server((host, port), reuse_port=False):
+    with socket.create_server((host, port)):
         pass
     os.environ.update(prepare(settings))
     url = f"http://{host}:{port}"
     click.echo(f"Starting the Dagster UI on {url} ...")
-    threading.Thread(target=_say_when_ready, args=(url, settings.landing), daemon=True).start()
+    shown = partitions_start(settings)
+    threading.Thread(target=_accompany, args=(url, settings, shown), daemon=True).start()
     # Set here, so that they hold also for a process started in the background, where a shell ignores SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -79,8 +86,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         warnings.simplefilter("ignore", dg.SupersessionWarning)
         # In this process: one import of Dagster and one process less than `dagster dev` as a command.
         dev_command.main(
-            ["-m", "emma_platform.definitions", "--host", host, "--port", str(port), "--log-level", "error"],
-            standalone_mode=False,
+            ["-m", MODULE, "--host", host, "--port", str(port), "--log-level", "error"], standalone_mode=False
         )
     click.echo("Stopped.")
 
@@ -89,11 +95,23 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say_when_ready(url: str, landing: Path) -> None:
+def _accompany(url: str, settings: Settings, shown: date) -> None:
+    """Say when the UI answers; whenever data older than its first day came in, let it load the definitions anew."""
+    while not _answers(f"{url}/server_info"):
+        time.sleep(LOOK_SECONDS / 4)
+    click.echo(f"Ready: {url}\nDrop files into {settings.landing}. Ctrl-C stops.")
     while True:
-        try:
-            urllib.request.urlopen(f"{url}/server_info", timeout=5).close()  # noqa: S310 - our own server
-            break
-        except OSError:
-            time.sleep(0.5)
-    click.echo(f"Ready: {url}\nDrop files into {landing}. Ctrl-C stops.")
+        time.sleep(LOOK_SECONDS)
+        first = partitions_start(settings)
+        if first < shown and _answers(f"{url}/graphql", {"query": RELOAD}):
+            shown = first
+
+
+def _answers(url: str, body: object = None) -> bool:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310 - our own server
+    try:
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
+    except OSError:
+        return False
+    return True

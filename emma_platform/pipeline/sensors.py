@@ -5,9 +5,11 @@ affected; the batch finds that from the ledger, so a lost or doubled wake-up los
 """
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from emma_platform.pipeline.alive import is_worked_on
 from emma_platform.pipeline.resources import Home
 from emma_platform.recompute.intake import known
 from emma_platform.recompute.ledger import fingerprint
@@ -17,6 +19,8 @@ from emma_platform.sources.protocol import SourceError
 
 UPDATE_TAG = "emma/update"
 INTERVAL_SECONDS = 5
+GRACE = timedelta(seconds=60)
+"""A run whose status changed so lately may not have begun, or not have ended, to say that it is worked on."""
 PENDING = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,6 +39,7 @@ PENDING = [
 )
 def files_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.RunRequest | dg.SkipReason:
     """One run for all that is new; the same state is tried `max_attempts` times, a new file starts anew."""
+    _end_dead_runs(context.instance, home)
     wanted = dg.RunsFilter(tags={UPDATE_TAG: "true"}, statuses=PENDING)
     pending = context.instance.get_run_records(wanted, limit=1)
     if pending:
@@ -55,6 +60,14 @@ def files_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Hom
         )
     context.update_cursor(json.dumps({"seen": seen, "tries": tries}))
     return dg.RunRequest(run_key=f"{seen}-{tries}", tags={UPDATE_TAG: "true"})
+
+
+def _end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
+    """Mark started runs as failed whose process is gone: they would hold the queue for ever."""
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        silent = datetime.now(UTC) - record.update_timestamp > GRACE
+        if silent and not is_worked_on(home.settings, record.dagster_run.run_id):
+            instance.report_run_failed(record.dagster_run, "Its process is gone; the next run completes the work.")
 
 
 def _seen(platform: Platform) -> str | None:

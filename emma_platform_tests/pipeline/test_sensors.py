@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import dagster as dg
 import pytest
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from emma_platform.pipeline.alive import is_worked_on, working_on
 from emma_platform.pipeline.resources import Home as HomeResource
 from emma_platform.pipeline.sensors import PENDING, UPDATE_TAG, files_sensor
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
@@ -63,19 +69,62 @@ def test_it_asks_for_one_run_for_many_files_and_rests_when_they_were_taken(senso
     assert sensor.asked() != asked
 
 
-@pytest.mark.parametrize("status", PENDING)
+def test_every_run_that_has_not_ended_is_pending() -> None:
+    assert {*PENDING, dg.DagsterRunStatus.SUSPENDED} == {*NOT_FINISHED_STATUSES, dg.DagsterRunStatus.SUSPENDED}
+
+
+# A queued run needs a code server; the test of `emma dev` has one.
+@pytest.mark.parametrize("status", [status for status in PENDING if status is not dg.DagsterRunStatus.QUEUED])
 def test_it_waits_while_a_run_of_its_own_is_pending(sensor: Sensor, status: dg.DagsterRunStatus) -> None:
     sensor.home.sell("late.csv", *lines("S1", [40]))
     job = sensor.home.definitions().resolve_implicit_global_asset_job_def()
-    created = dg.DagsterRunStatus.NOT_STARTED if status is dg.DagsterRunStatus.QUEUED else status
-    run = sensor.instance.create_run_for_job(job, tags={UPDATE_TAG: "true"}, status=created)
-    if status is dg.DagsterRunStatus.QUEUED:
-        enqueued = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_ENQUEUED.value, run.job_name)
-        sensor.instance.run_storage.handle_run_event(run.run_id, enqueued)
-    sensor.instance.create_run_for_job(job, status=created)  # by hand: it waits for no such run
+    run = sensor.instance.create_run_for_job(job, tags={UPDATE_TAG: "true"}, status=status)
+    sensor.instance.create_run_for_job(job, status=status)  # by hand: it waits for no such run
     assert sensor.skipped() == f"Run {run.run_id} is still pending."
     sensor.instance.report_run_canceled(run)
     sensor.asked()
+
+
+@pytest.mark.parametrize("tags", [{UPDATE_TAG: "true"}, {}], ids=["its own", "by hand"])
+def test_a_run_whose_process_died_holds_nobody_up(sensor: Sensor, tags: dict[str, str]) -> None:
+    sensor.home.sell("late.csv", *lines("S1", [40]))
+    job = sensor.home.definitions().resolve_implicit_global_asset_job_def()
+    run = sensor.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    _age(sensor.home)
+    with working_on(sensor.home.settings, run.run_id):
+        sensor.tick()
+        assert _status(sensor, run) is dg.DagsterRunStatus.STARTED
+    sensor.cursor = None
+    sensor.asked()
+    assert _status(sensor, run) is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_lock_whose_holder_was_killed_is_free(home: DagsterHome) -> None:
+    hold = (
+        "import os, sys; from pathlib import Path; from filelock import FileLock\n"
+        "FileLock(sys.argv[1]).acquire(); print('held', flush=True); os.read(0, 1)"
+    )
+    lock = home.settings.dagster_home / "running" / "a-run.lock"
+    lock.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", hold, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert is_worked_on(home.settings, "a-run")
+        holder.kill()
+    assert not is_worked_on(home.settings, "a-run")
+
+
+def _status(sensor: Sensor, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = sensor.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def _age(home: DagsterHome) -> None:
+    """Let the last change of every run be two minutes ago."""
+    with closing(sqlite3.connect(home.settings.dagster_home / "history" / "runs.db")) as connection, connection:
+        connection.execute("update runs set update_timestamp = datetime('now', '-2 minutes')")
 
 
 def test_failed_work_is_asked_for_again_up_to_a_limit_and_then_it_alerts(sensor: Sensor) -> None:
