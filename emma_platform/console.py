@@ -85,7 +85,7 @@ def remedied() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _fail(f"{error}; free space or give access, then run `emma update` again")
+        _fail(f"{error}; free space or give access, then try again")
     except KeyboardInterrupt:
         errors.print("Stopped; the next `emma update` goes on from here.")
         sys.exit(1)

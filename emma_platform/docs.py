@@ -80,8 +80,9 @@ def _column(column: Column) -> str:
 def commands_page() -> str:
     """docs/commands.md: every verb's help, and every setting."""
     parts = ["# Commands and settings\n", _NOTE]
+    emma = click.Context(cli.main, info_name="emma", **cli.main.context_settings)
     for name, command in sorted(cli.main.commands.items()):
-        context = click.Context(command, info_name=f"emma {name}")
+        context = click.Context(command, info_name=name, parent=emma)
         parts.append(f"## emma {name}\n\n```\n{command.get_help(context)}\n```\n")
     parts.append("## Settings\n\n| variable | default | meaning |\n|---|---|---|")
     parts += [
