@@ -1,4 +1,4 @@
-"""Files that are strange and not broken, each dropped together with a good one: what can be read is, the rest is counted."""
+"""Files that are strange and not broken, each dropped together with a good one: nothing of them is lost."""
 
 from __future__ import annotations
 
