@@ -42,6 +42,9 @@ lint: .venv/.ready
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+bench: .venv/.ready
+	.venv/bin/python -m benchmarks $(BENCH)
+
 docs: .venv/.ready
 	.venv/bin/python -m emma_platform.docs
 

@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 @click.command()
 @click.option("--size", type=click.Choice(["tiny", "small", "full"]), default="small", show_default=True,
-              help="tiny: seconds, does the code run; small: minutes; full: the sizes that the goals are set for, hours.")  # fmt: skip
+              help="tiny: does the code run; small: minutes; full: what the goals are set for, hours.")  # fmt: skip
 @click.option("--only", default=",".join(MEASURES), show_default=True, help="Measures, separated by commas.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="How often; medians are shown.")
 @click.option("--work", type=click.Path(path_type=Path), help="Where to work; by default a temporary folder.")
@@ -50,7 +50,7 @@ def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> 
             found = module.run(Bench(size, repeat, folder / name))
             click.echo(table(found), err=True)
             rows += found
-            notes += [f"**{name}** {note}" for note in getattr(module, "NOTES", ())]
+            notes += [f"**{name}** {module.NOTE}"] if hasattr(module, "NOTE") else []
             shutil.rmtree(folder / name, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

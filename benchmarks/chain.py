@@ -19,10 +19,11 @@ HEADER = "store,receipt,line,sold_at,product,quantity,unit_price"
 
 LINES = """
     WITH place AS (
-        SELECT d, l, hash($store, d, l) AS h, $store + 1 AS s FROM range($first, $end) AS days(d), range($lines) AS lines(l)
+        SELECT d, l, hash($store, d, l) AS h, $store + 1 AS s
+        FROM range($first, $end) AS days(d), range($lines) AS lines(l)
         WHERE NOT list_contains($without, d)
     ), drawn AS (
-        SELECT s, d, l, h, CAST(floor($products * pow((h % 1000003) / 1000003.0, 2)) AS bigint) AS p FROM place
+        SELECT *, CAST(floor($products * pow((h % 1000003) / 1000003.0, 2)) AS bigint) AS p FROM place
     )
     SELECT
         CAST(DATE '2024-01-01' + CAST(d AS integer) AS date) AS day, l,
@@ -41,7 +42,7 @@ LINES = """
 PRODUCTS = """
     SELECT string_agg(concat_ws(',',
         format('P{:05d}', p), format('product {}', p), format('category {:02d}', p % 12),
-        CASE WHEN p % 20 <> 0 THEN CAST(CAST((100 + hash(p) % 1900) * 0.6 / 100 AS decimal(9, 2)) AS varchar) ELSE '' END
+        CASE WHEN p % 20 = 0 THEN '' ELSE format('{:.2f}', (100 + hash(p) % 1900) * 0.006) END
     ), chr(10) ORDER BY p)
     FROM range($products) AS products(p)
 """
@@ -91,7 +92,7 @@ def day_at(day: int) -> date:
 
 
 def write(shape: Shape, landing: Path, *, by: str, without: Collection[tuple[int, int]] = ()) -> int:
-    """Write the products file and all sales, a file a store and `by` (month or day); returns the files written.
+    """Write the products file and all sales, a file a store and `by` (month or day); returns how many files.
 
     `without` are store-days, by position, that are not sent.
     """
@@ -137,7 +138,7 @@ def _texts(
 ) -> Iterator[tuple[str, str]]:
     period = "strftime(day, '%Y-%m')" if by == "month" else "CAST(day AS varchar)"
     found = connection.execute(  # type: ignore[attr-defined]
-        f"SELECT {period} AS period, string_agg(text, chr(10) ORDER BY day, l) FROM ({LINES}) GROUP BY period ORDER BY period",
+        f"SELECT {period} AS period, string_agg(text, chr(10) ORDER BY day, l) FROM ({LINES}) GROUP BY 1 ORDER BY 1",
         {
             "store": store, "first": days.start, "end": days.stop, "lines": shape.lines, "products": shape.products,
             "without": list(without), "revision": revision,

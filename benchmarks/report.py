@@ -17,6 +17,12 @@ from benchmarks.measure import Bench, Side, middle
 
 PACKAGES = ("duckdb", "deltalake", "pyarrow", "dagster", "pandas", "sqlalchemy", "statsmodels")
 HEADER = ("measure", "ours", "rival", "ratio", "goal", "met", "CPU s", "wall s", "peak MB")
+SMALLER = "; the goals are set for `full`, so that here they only indicate"
+EXPLAINED = (
+    "CPU, wall and peak memory are those of whole processes, ours / rival, their start and imports included; the"
+    " columns before them say what is compared. Each pair was measured in turns. *Extrapolated* means: measured on a"
+    " part and multiplied."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,9 @@ class Row:
         """The row as texts, in the order of `HEADER`."""
         both = (self.ours_sides, self.rival_sides)
         figures = (lambda side: side.cpu, lambda side: side.wall, lambda side: side.peak / 1e6)
-        used = [" / ".join(f"{middle(s, of):,.{d}f}" for s in both if s) for of, d in zip(figures, (1, 1, 0), strict=True)]
+        used = [
+            " / ".join(f"{middle(s, of):,.{d}f}" for s in both if s) for of, d in zip(figures, (1, 1, 0), strict=True)
+        ]
         return (self.measure, self.ours, self.rival, self.ratio, self.goal, "yes" if self.met else "NO", *used)
 
 
@@ -62,21 +70,15 @@ def document(rows: Sequence[Row], bench: Bench, *, command: str, notes: Sequence
     """The whole of RESULTS.md."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     facts = [
-        f"- Size: **{bench.size}**, medians of {bench.repeat}"
-        + ("" if bench.size == "full" else "; the goals are set for `full`, so they are only indicative here"),
+        f"- Size: **{bench.size}**, medians of {bench.repeat}{'' if bench.size == 'full' else SMALLER}",
         f"- Command: `{command}`",
         f"- Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        f"- Machine: {_processor()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, Linux {platform.release()}; "
-        f"load average when done {os.getloadavg()[0]:.1f}",
+        f"- Machine: {_processor()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, Linux {platform.release()}",
+        f"- Load average of the last 15 minutes when done: {os.getloadavg()[2]:.1f}",
         f"- Python {platform.python_version()}, {packages}",
     ]
-    explained = [
-        "CPU, wall and peak memory are those of whole processes, ours / rival, their start and imports included; the"
-        " columns before them say what is compared. Each pair was measured in turns. *Extrapolated* means: measured on"
-        " a part and multiplied.",
-    ]
     return "\n".join(
-        ["# Results", "", *facts, "", table(rows), "", *explained, "", *(f"- {note}" for note in notes), ""]
+        ["# Results", "", *facts, "", table(rows), "", EXPLAINED, "", *(f"- {note}" for note in notes), ""]
     )
 
 

@@ -73,4 +73,3 @@ def _opened(folder: Path, size: Shape) -> Iterator[tuple[Project, DagsterInstanc
 
 def _partition(store: int, day: int) -> tuple[str, str]:
     return store_name(store), day_at(day).isoformat()
-

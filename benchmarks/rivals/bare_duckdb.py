@@ -24,7 +24,8 @@ READ = """
         CAST(NULL AS varchar) AS discount, CAST(NULL AS varchar) AS currency, '.' AS decimal_mark
     FROM read_csv('{landing}/sales/*/*.csv', header = true, all_varchar = true, filename = true);
     CREATE TABLE products AS
-    SELECT product, category, CAST(unit_cost AS decimal(18, 6)) AS unit_cost, CAST(NULL AS decimal(18, 3)) AS max_quantity
+    SELECT
+        product, category, CAST(unit_cost AS decimal(18, 6)) AS unit_cost, CAST(NULL AS decimal(18, 3)) AS max_quantity
     FROM read_csv('{landing}/products.csv', header = true, all_varchar = true);
     CREATE TABLE stores AS SELECT DISTINCT store FROM raw_sales WHERE false;
     CREATE TABLE stock (store varchar, day date, product varchar, on_hand decimal(18, 3), file varchar, line bigint);

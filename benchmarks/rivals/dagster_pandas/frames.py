@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 LINE = ["receipt", "line", "sold_at", "product", "quantity", "unit_price"]
+WEEK = 7
+A_SHARE, B_SHARE = 0.80, 0.95
 
 
 def read_day(path: Path) -> pd.DataFrame:
@@ -37,7 +39,7 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
 def key_figures(lines: pd.DataFrame, products: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """One row a product sold within the 28 days that `lines` hold."""
     age = (day - lines["day"]).dt.days
-    today, week, before = lines[age == 0], lines[age < 7], lines[(age >= 7) & (age < 14)]
+    today, week, before = lines[age == 0], lines[age < WEEK], lines[(age >= WEEK) & (age < 2 * WEEK)]
     figures = lines.groupby("product").agg(units_28d=("quantity", "sum"), revenue_28d=("revenue", "sum"))
     for name, part in (("7d", week), ("previous_7d", before)):
         figures[f"revenue_{name}"] = part.groupby("product")["revenue"].sum()
@@ -60,5 +62,5 @@ def key_figures(lines: pd.DataFrame, products: pd.DataFrame, day: pd.Timestamp) 
     figures["revenue_rank_28d"] = np.arange(1, len(figures) + 1)
     positive = figures["revenue_28d"].clip(lower=0)
     share = (positive.cumsum() - positive) / positive.sum()
-    figures["abc_class"] = np.select([share < 0.80, share < 0.95], ["A", "B"], "C")
+    figures["abc_class"] = np.select([share < A_SHARE, share < B_SHARE], ["A", "B"], "C")
     return figures.assign(day=day)

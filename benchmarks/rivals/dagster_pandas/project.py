@@ -17,7 +17,10 @@ import pandas as pd
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
 
 STORE_DAYS = dg.MultiPartitionsDefinition(
-    {"day": dg.DailyPartitionsDefinition(start_date="2024-01-01"), "store": dg.DynamicPartitionsDefinition(name="shops")}
+    {
+        "day": dg.DailyPartitionsDefinition(start_date="2024-01-01"),
+        "store": dg.DynamicPartitionsDefinition(name="shops"),
+    }
 )
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.BetaWarning)
@@ -30,7 +33,7 @@ with warnings.catch_warnings():
     )
 
 
-class Landing(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Landing(dg.ConfigurableResource[Any]):
     """Where the files lie."""
 
     folder: str
@@ -41,7 +44,7 @@ class Landing(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def _keys(context: dg.AssetExecutionContext) -> dict[str, str]:
-    return dict(context.partition_key.keys_by_dimension)  # type: ignore[attr-defined]
+    return dict(context.partition_key.keys_by_dimension)
 
 
 @dg.asset(partitions_def=STORE_DAYS)

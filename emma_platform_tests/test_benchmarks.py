@@ -1,0 +1,129 @@
+"""Every measure runs at its smallest size, both sides make the same, and the table says what was found."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import chain, home, p5_latency, report
+from benchmarks.__main__ import MEASURES, main
+from benchmarks.measure import Bench, SideError, in_turns, middle
+from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
+from emma_platform.pipeline.run import run_update
+from emma_platform.serving.reader import Reader
+
+SHAPE = chain.Shape(stores=2, days=31, products=8, lines=12)
+
+
+def _put_back_later(patch: pytest.MonkeyPatch) -> None:
+    """The sides set these in a process of their own; here they are put back."""
+    for name in ("EMMA_HOME", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"):
+        patch.setenv(name, "")
+        patch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    _put_back_later(monkeypatch)
+
+
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - {"P5"}))
+def test_every_measure_runs(name: str, tmp_path: Path) -> None:
+    module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
+    rows = module.run(Bench("tiny", 1, tmp_path, apart=False))
+    assert rows
+    for row in rows:
+        assert row.measure.startswith(name)
+        assert row.ours_sides
+    assert report.table(rows).count("\n") == len(rows) + 1
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a chain in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        _put_back_later(patch)
+        folder = tmp_path_factory.mktemp("home")
+        home.load(str(folder), SHAPE.values(), "day")
+        yield folder
+
+
+def test_a_dropped_file_is_waited_for_until_its_number_is_read(loaded: Path) -> None:
+    before = p5_latency.revenue(Reader(loaded / "published"))
+    late = loaded / "landing" / "late-3.csv"
+    platform = threading.Thread(target=lambda: (_until(late.exists), run_update(home.settings_of(str(loaded)))))
+    platform.start()
+    seconds = p5_latency.dropped_to_published(loaded, chain.day_at(SHAPE.days - 1), 3, platform.is_alive)
+    platform.join()
+    assert seconds > 0
+    assert p5_latency.revenue(Reader(loaded / "published")) == before + 1003
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        pass
+
+
+def test_a_side_in_a_process_of_its_own_counts_its_own_time_and_memory(tmp_path: Path) -> None:
+    side = Bench("tiny", 1, tmp_path).call("p1_rebuild:archive", shape=SHAPE.values(), home=str(tmp_path / "home"))
+    assert side.cpu > 0
+    assert side.wall > 0
+    assert side.peak > 20_000_000
+    with pytest.raises(SideError, match="no-such-folder"):
+        Bench("tiny", 1, tmp_path).call("p1_rebuild:script", landing="/no-such-folder", out=str(tmp_path / "out"))
+
+
+def test_sides_take_turns_and_the_median_counts() -> None:
+    order: list[str] = []
+    sides = [lambda turn, name=name: order.append(f"{name}{turn}") or report.Side(turn, 0, 0, {}) for name in "ab"]
+    first, _ = in_turns(*sides, repeat=3)
+    assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
+    assert middle(first, lambda side: side.wall) == 1
+
+
+def test_the_chain_is_the_same_whatever_files_it_comes_in(tmp_path: Path) -> None:
+    for by in ("month", "day"):
+        chain.write(SHAPE, tmp_path / by, by=by, without=[(1, 3)])
+    chain.write_days(SHAPE, tmp_path / "day", [(1, 3)], revision=0)
+    chain.write_days(SHAPE, tmp_path / "month", [(1, 3)], revision=0)
+    found = [
+        duckdb.sql(
+            f"SELECT * FROM read_csv('{tmp_path}/{by}/sales/*/*.csv', all_varchar = true) ORDER BY ALL"
+        ).fetchall()
+        for by in ("month", "day")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == SHAPE.total
+    chain.write_days(SHAPE, tmp_path / "again", [(1, 3)], revision=1)
+    path = chain.sales_file(tmp_path / "day", 1, chain.day_at(3).isoformat())
+    assert path.read_bytes() != chain.sales_file(tmp_path / "again", 1, chain.day_at(3).isoformat()).read_bytes()
+
+
+def test_the_rival_project_makes_the_same_figures(loaded: Path) -> None:
+    last, store = chain.day_at(SHAPE.days - 1), 1
+    days = range(SHAPE.days - 28, SHAPE.days)
+    files = [chain.sales_file(loaded / "landing", store, chain.day_at(day).isoformat()) for day in days]
+    lines = pd.concat([clean(read_day(path)) for path in files])
+    products = pd.read_csv(loaded / "landing" / "products.csv", dtype={"product": "string"})
+    theirs = key_figures(lines, products, pd.Timestamp(last)).set_index("product")
+    names = ["units", "revenue", "units_28d", "revenue_28d", "receipts", "revenue_rank_28d", "cost"]
+    ours = Reader(loaded / "published").table("product_kpis", stores=[chain.store_name(store)], first_day=last)
+    assert len(theirs) == ours.num_rows
+    for row in ours.to_pylist():
+        other = theirs.loc[row["product"]]
+        assert row["abc_class"] == other["abc_class"]
+        mine = [float("nan") if row[name] is None else float(row[name]) for name in names]
+        assert mine == pytest.approx([float("nan") if pd.isna(x) else float(x) for x in other[names]], nan_ok=True)
+
+
+def test_unknown_measures_are_refused() -> None:
+    done = CliRunner().invoke(main, ["--only", "P1,P99"])
+    assert done.exit_code == 2
+    assert "P99" in done.output
