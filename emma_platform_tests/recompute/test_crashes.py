@@ -21,6 +21,7 @@ import pytest
 
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute.batch import materialise
+from emma_platform.recompute.intake import known
 from emma_platform.recompute.plan import Selection
 from emma_platform.recompute.status import status
 from emma_platform.serving.reader import Reader
@@ -201,6 +202,8 @@ def test_a_file_that_the_disk_had_no_room_for_is_taken_once_it_has(tmp_path: Pat
     assert (failing["file"], failing["attempts"]) == ("large.csv", times)
     assert failing["error"].startswith("large.csv cannot be copied (File too large")
     assert len(home.rows("clean_sales")) == 1
+    with home.platform.ledger.transaction() as connection:
+        assert set(known(connection, home.settings.max_attempts)) == {"good.csv"}
     home.update()
     assert status(home.platform)["failing"] == []
     assert len(home.rows("clean_sales")) == 2

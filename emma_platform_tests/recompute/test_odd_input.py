@@ -172,6 +172,11 @@ def test_equal_bytes_that_are_read_differently_are_no_copies(tmp_path: Path) -> 
     assert [failing["file"] for failing in now["failing"]] == ["a.csv", "b/c.csv", "b/copy.csv"]
     assert now["lines"]["clean"] == 2
     assert now["files"]["redelivered"] == 0
+    for name in ("stores.csv", "products.csv"):
+        home.drop(name, "store,name,product\nS1,Mitte,P1\n")
+    home.update()
+    assert home.rows("stores", ["store", "name"]) == [("S1", "Mitte")]
+    assert home.rows("products", ["product", "name"]) == [("P1", "Mitte")]
 
 
 def test_rows_of_reference_files_that_are_wrong_are_set_aside(tmp_path: Path) -> None:
