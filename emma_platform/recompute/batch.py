@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from emma_platform.model.tables import KEPT, PUBLISHED
-from emma_platform.recompute import code, recovery, stages, store_stages
+from emma_platform.recompute import code, price_stages, recovery, stages, store_stages
 from emma_platform.recompute.inputs import SLICED
 from emma_platform.recompute.intake import take_due, take_new
 from emma_platform.recompute.ledger import Result, batches, codes, partitions, record, upsert, versions, want
@@ -110,10 +110,10 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
         with _timed(layers, "forecasts"):
             store_stages.forecasts(work)
         with _timed(layers, "prices"):
-            store_stages.evidence(work)
-            store_stages.priors(work)
-            store_stages.responses(work)
-            store_stages.recommendations(work)
+            price_stages.evidence(work)
+            price_stages.priors(work)
+            price_stages.responses(work)
+            price_stages.recommendations(work)
         with _timed(layers, "publication"):
             publication = (
                 _publish(platform, batch) if selection.has("published") else current(platform.settings.published)

@@ -32,19 +32,32 @@ def take_new(platform: Platform, codes: dict[str, str], batch: int) -> None:
         scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
     _note_withdrawn(platform, platform.source.present())
     sightings = sorted(scan.ready, key=_stores_first)
-    total, done = len(sightings), 0
+    read = _Counter(platform, len(sightings))
     for group in _groups(sightings, platform.settings.batch_megabytes * 1_000_000):
         taken = _take(platform, group)
-        _write(platform, taken, codes, batch)
-        done += len(group)
-        platform.observer.progress("files", done, total)
+        _write(platform, taken, codes, batch, read)
+        read.add(len(group) - len(taken))
 
 
 def take_due(platform: Platform, codes: dict[str, str], batch: int) -> None:
     """Read again every archived file that is due; reading some may make others due, until none is."""
     while due := _due(platform):
+        read = _Counter(platform, len(due))
         for group in _groups(due, platform.settings.batch_megabytes * 1_000_000):
-            _write(platform, group, codes, batch)
+            _write(platform, group, codes, batch, read)
+
+
+class _Counter:
+    """Shows how many files are read."""
+
+    def __init__(self, platform: Platform, total: int) -> None:
+        self._observer, self._total, self._done = platform.observer, total, 0
+        if total:
+            self._observer.progress("files", 0, total)
+
+    def add(self, files: int) -> None:
+        self._done += files
+        self._observer.progress("files", self._done, self._total)
 
 
 def known(
@@ -144,7 +157,7 @@ def _due(platform: Platform) -> list[Taken]:
         ]
 
 
-def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch: int) -> None:
+def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch: int, read: _Counter) -> None:
     """Read the files of a group and write what they say; files that cannot be read are noted and left."""
     before = _rows(platform, [item.name for item in taken])
     readings: list[Reading] = []
@@ -155,6 +168,7 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
     described = [(item, platform.source.description(item.name)) for item in taken]
     # Originals come first: where one cannot be read, its copies are not copies of anything and fail by themselves.
     for item, description in sorted(described, key=lambda pair: originals[pair[0].sha256, pair[1]] != pair[0].name):
+        read.add(1)
         row = before.get(item.name)
         same = row is not None and row.sha256 == item.sha256 and row.description == description
         if same and row is not None and row.state == "taken":

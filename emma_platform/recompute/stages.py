@@ -41,10 +41,17 @@ def clean(platform: Platform, selection: Selection, codes: Mapping[str, str], ba
     with platform.ledger.transaction() as connection:
         work = stale(connection, "clean_sales", selection, weigh_by="raw_sales")
     done = 0
+    announce(platform, "clean_sales", len(work))
     for items in in_batches(work, CLEAN_LINES, least=1):
         _clean_batch(platform, items, codes, batch)
         done += len(items)
         platform.observer.progress("clean_sales", done, len(work))
+
+
+def announce(platform: Platform, layer: str, total: int) -> None:
+    """Show that a layer begins, when there is anything to do."""
+    if total:
+        platform.observer.progress(layer, 0, total)
 
 
 def non_product_codes(settings: Settings) -> list[str]:
@@ -164,6 +171,7 @@ def kpis(platform: Platform, selection: Selection, codes: Mapping[str, str], bat
     with platform.ledger.transaction() as connection:
         work = stale(connection, "product_kpis", selection, weigh_by="clean_sales")
     done = 0
+    announce(platform, "product_kpis", len(work))
     for items in in_batches(work, KPI_LINES, least=20):
         _kpi_batch(platform, items, codes, batch)
         done += len(items)
