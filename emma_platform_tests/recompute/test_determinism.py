@@ -24,7 +24,8 @@ def _contents(folder: Path, **settings: object) -> dict[tuple[str, str, str], st
     home.update()
     p = partitions.c
     with home.platform.ledger.transaction() as connection:
-        found = connection.execute(sa.select(p.table_name, p.store, p.day, p.content).where(p.table_name != "published"))
+        columns = sa.select(p.table_name, p.store, p.day, p.content)
+        found = connection.execute(columns.where(p.table_name != "published"))
         return {(table, store, on): content for table, store, on, content in found}
 
 
