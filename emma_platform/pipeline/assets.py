@@ -10,6 +10,7 @@ event.
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from emma_platform.model.partitions import StoreDay, store_from_key, store_key
 from emma_platform.model.tables import TABLES
 from emma_platform.pipeline.alive import working_on
-from emma_platform.pipeline.checks import check_specs, evaluate
+from emma_platform.pipeline.checks import check_specs, evaluate, last_result
 from emma_platform.pipeline.metadata import describe
 from emma_platform.pipeline.report import (
     NEVER_COMPUTED,
@@ -75,8 +76,9 @@ def _run(context: dg.AssetExecutionContext, home: Home) -> None:
         context.instance.add_run_tags(context.run.run_id, {BATCH_TAG: str(report.id)})
     told = tell(context.instance, opened, context.run.run_id, selection)
     wanted = context.op_execution_context.selected_asset_check_keys
-    checked = list(evaluate(opened, wanted, _held(opened, EVERYTHING) if checks_alone else told))
-    report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
+    looked_at = _held(opened, EVERYTHING) if checks_alone else told
+    checked = evaluate(opened, wanted, looked_at, partial(last_result, context.instance))
+    report_checks(context.instance, list(checked), run_id=context.run.run_id, step_key=STEP)
 
 
 def selected(context: dg.AssetExecutionContext) -> Selection | None:

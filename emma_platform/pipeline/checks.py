@@ -4,17 +4,18 @@ Belongs here: check specifications and their results (https://docs.dagster.io/gu
 here: the rules (`transforms.rules`). Rows that break a cleaning rule never get this far; they are in `set_aside_rows`.
 
 The checks of a run look at the partitions it computed; checks executed alone look at what the ledger holds. Of each
-table that is at most `CHECKED` partitions, the newest.
+table that is at most `CHECKED` partitions, the newest. Where nothing was computed, the last result stays.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster_duckdb import DuckDBResource
 
 from emma_platform.model.schema import Grain
@@ -51,9 +52,12 @@ def check_specs() -> list[dg.AssetCheckSpec]:
 
 
 def evaluate(
-    platform: Platform, wanted: Collection[dg.AssetCheckKey], computed: Sequence[Computed]
+    platform: Platform,
+    wanted: Collection[dg.AssetCheckKey],
+    computed: Sequence[Computed],
+    last: Callable[[dg.AssetCheckKey], dg.AssetCheckEvaluation | None],
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The results of the wanted checks on what was computed."""
+    """The results of the wanted checks on what was computed, or their last result where nothing was."""
     keys: dict[str, list[Key]] = defaultdict(list)
     for item in sorted(computed, key=lambda item: item.key.day, reverse=True):
         if item.rows and len(keys[item.table]) < CHECKED:
@@ -64,9 +68,20 @@ def evaluate(
             yield _balance(platform, check)
         elif check.name == READABLE:
             yield _readable(platform, check)
+        elif table not in keys and (before := last(check)) is not None:
+            yield before
         else:
             rules = BUSINESS_RULES[table] if check.name == BUSINESS else schema_rules(TABLES[table])
             yield _rules(platform, check, rules, keys.get(table, []))
+
+
+def last_result(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """How a check came out when it was last evaluated."""
+    ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=1, status=ended)
+    entry = history[0].event if history else None
+    event = entry.dagster_event if entry else None
+    return event.asset_check_evaluation_data if event else None
 
 
 def _rules(

@@ -22,9 +22,11 @@ from pathlib import Path
 
 import click
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from emma_platform.pipeline.build import partitions_start
 from emma_platform.pipeline.event_log import BATCH_SIZE
+from emma_platform.serving.publication import current
 from emma_platform.settings import Settings
 
 CONFIG = "dagster.yaml"
@@ -97,21 +99,32 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 def _accompany(url: str, settings: Settings, shown: date) -> None:
     """Say when the UI answers; whenever data older than its first day came in, let it load the definitions anew."""
-    while not _answers(f"{url}/server_info"):
+    while _answer(f"{url}/server_info") is None:
         time.sleep(LOOK_SECONDS / 4)
     click.echo(f"Ready: {url}\nDrop files into {settings.landing}. Ctrl-C stops.")
     while True:
         time.sleep(LOOK_SECONDS)
-        first = partitions_start(settings)
-        if first < shown and _answers(f"{url}/graphql", {"query": RELOAD}):
+        first = _first_day(settings) or shown
+        if first < shown and "WorkspaceLocationEntry" in (_answer(f"{url}/graphql", {"query": RELOAD}) or ""):
             shown = first
 
 
-def _answers(url: str, body: object = None) -> bool:
+def _first_day(settings: Settings) -> date | None:
+    """The first day to show, once there is a publication; before, a run may be about to make the ledger."""
+    if current(settings.published) is None:
+        return None
+    try:
+        return partitions_start(settings)
+    except SQLAlchemyError:  # busy: the next look will do
+        return None
+
+
+def _answer(url: str, body: object = None) -> str | None:
+    """What the server says, or None when it does not answer."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310 - our own server
     try:
-        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            return str(response.read(), "utf-8")
     except OSError:
-        return False
-    return True
+        return None

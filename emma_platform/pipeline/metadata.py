@@ -87,6 +87,7 @@ def _cell(value: object) -> str:
 
 def _fan(rows: pa.Table, store: str) -> str:
     """A plot of the store's expected units a day, all products together, with the five largest products."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
     newest = rows.filter(pc.equal(rows["made_on"], pc.max(rows["made_on"])))
@@ -99,7 +100,12 @@ def _fan(rows: pa.Table, store: str) -> str:
         own = newest.filter(pc.equal(newest["product"], product)).sort_by("day")
         axes.plot(own["day"].to_numpy(), own["mean"].to_numpy(), linewidth=1, label=str(product))
     axes.set_title(f"{store}: expected units a day", loc="left", fontsize=10)
-    axes.legend(fontsize=7, ncols=3, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=90)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from dagster import AssetKey
+
+from emma_platform.model.tables import TABLES
 from emma_platform.pipeline.build import build_definitions
 from emma_platform.pipeline.instance import instance_of
 from emma_platform.pipeline.resources import Home
@@ -27,6 +30,7 @@ def run_update(settings: Settings, observer: Observer | None = None) -> BatchRep
         home = Home(settings, observer)
         build_definitions(home).resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
+            asset_selection=[AssetKey(table) for table in TABLES],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags={UPDATE_TAG: "true"},
         )

@@ -78,6 +78,20 @@ def test_a_spoiled_table_fails_its_check(
     assert 0 < found.metadata["broken"].value[rule] <= rows  # type: ignore[index, operator]
 
 
+def test_a_result_stays_until_its_table_is_computed_again(home: DagsterHome) -> None:
+    with home.instance() as instance:
+        spoil(home, "sales_forecast", "p10", 1e9)
+        assert not execute_checks(home, instance, "sales_forecast")["sales_forecast", "business_rules"].passed
+        home.drop("stock.csv", "store,day,product,on_hand\n")
+        home.run()  # the lake is put back, and nothing computed
+        run = instance.get_runs(limit=1)[0].run_id
+        assert not checks_of(instance, run)["sales_forecast", "business_rules"].passed
+        assert checks_of(instance, run)["product_kpis", "columns_and_key"].metadata["rows"].value == 136
+        home.by_hand(instance, ["sales_forecast"], "S1")
+        run = instance.get_runs(limit=1)[0].run_id
+        assert checks_of(instance, run)["sales_forecast", "business_rules"].passed
+
+
 def test_a_publication_that_cannot_be_read_fails_its_check(home: DagsterHome) -> None:
     home.run()  # a home that was moved is published again, once
     for file in (home.settings.lake / "product_kpis").rglob("*.parquet"):

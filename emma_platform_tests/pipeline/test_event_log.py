@@ -344,12 +344,15 @@ def test_the_stock_log_reads_our_files_and_we_read_its(tmp_path: Path, monkeypat
 def test_dagster_yaml_is_the_instance_we_mean(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     assert Path(instance.event_log_storage._base_dir) == tmp_path / "home" / "history" / "runs"  # type: ignore[attr-defined]
     assert not instance.telemetry_enabled
-    assert instance.run_retries_enabled
-    assert instance.run_retries_max_retries == 1
+    assert not instance.nux_enabled
+    assert not instance.run_retries_enabled
     assert instance.run_monitoring_enabled
+    assert instance.python_log_level == "WARNING"
+    assert instance.wait_for_local_code_server_processes_on_shutdown
     config = instance.get_concurrency_config()
     assert config.run_queue_config is not None
     assert config.run_queue_config.max_concurrent_runs == 2
+    assert instance.run_coordinator.dequeue_interval_seconds == 1  # type: ignore[attr-defined]
     assert config.pool_config.pool_granularity is not None
     assert config.pool_config.pool_granularity.value == "run"
     assert config.pool_config.default_pool_limit == 1

@@ -102,7 +102,7 @@ def test_a_run_whose_process_died_holds_nobody_up(sensor: Sensor, tags: dict[str
 def test_a_lock_whose_holder_was_killed_is_free(home: DagsterHome) -> None:
     hold = (
         "import os, sys; from pathlib import Path; from filelock import FileLock\n"
-        "FileLock(sys.argv[1]).acquire(); print('held', flush=True); os.read(0, 1)"
+        "lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); os.read(0, 1)"
     )
     lock = home.settings.dagster_home / "running" / "a-run.lock"
     lock.parent.mkdir(exist_ok=True)
