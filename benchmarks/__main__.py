@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.measure import Bench
+from benchmarks.measure import Bench, SideError
 from benchmarks.report import Row, document, table
 
 MEASURES = {
@@ -43,20 +43,29 @@ def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> 
     folder = Path(tempfile.mkdtemp(prefix="emma-bench-", dir=work)).absolute()
     rows: list[Row] = []
     notes: list[str] = []
+    failed: list[str] = []
+    command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
     try:
         for name in chosen:
             module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
             click.echo(f"{name}: {(module.__doc__ or '').splitlines()[0].partition(': ')[2]}", err=True)
-            found = module.run(Bench(size, repeat, folder / name))
+            try:
+                found = module.run(Bench(size, repeat, folder / name))
+            except SideError as error:
+                click.echo(f"{name} failed: {error}", err=True)
+                failed.append(name)
+                continue
             click.echo(table(found), err=True)
             rows += found
-            notes += [f"**{name}** {module.NOTE}"] if hasattr(module, "NOTE") else []
+            notes.append(f"**{name}** {module.NOTE}")
+            text = document(rows, Bench(size, repeat, folder), command=command, notes=notes)
+            output.write_text(text, encoding="utf-8")
             shutil.rmtree(folder / name, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
-    output.write_text(document(rows, Bench(size, repeat, folder), command=command, notes=notes), encoding="utf-8")
     click.echo(table(rows))
+    if failed:
+        raise click.ClickException(f"these failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

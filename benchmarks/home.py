@@ -36,14 +36,16 @@ def load(home: str, shape: dict[str, int], by: str, without: Collection[tuple[in
 
 
 def run_and_time(home: str) -> dict[str, float]:
-    """One run of the update job; the seconds of its body as Dagster recorded them, and of the batch within it."""
+    """One run of the update job: seconds of its body as Dagster recorded them, of the batch within it, and of CPU."""
     from emma_platform.pipeline.instance import instance_of
     from emma_platform.pipeline.run import run_update
 
     settings = settings_of(home)
-    report = run_update(settings)
+    with Stopwatch() as watch:
+        report = run_update(settings)
     with instance_of(settings) as instance:
         (record,) = instance.get_run_records(limit=1)
         (step,) = instance.get_run_step_stats(record.dagster_run.run_id)
     body = (step.end_time or 0) - (step.start_time or 0)
-    return {"body": body, "batch": report.seconds, "partitions": sum(report.partitions.values()), **report.layers}
+    counted = sum(report.partitions.values())
+    return {"body": body, "cpu": watch.cpu, "batch": report.seconds, "partitions": counted, **report.layers}
