@@ -73,7 +73,7 @@ def _end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
 def _seen(platform: Platform) -> str | None:
     """A fingerprint of the work that waits, or None when there is none."""
     with platform.ledger.transaction() as connection:
-        scan = platform.source.scan(known(connection, platform.settings.max_attempts))
+        scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
     left = work_left(platform.ledger)
     if not scan.ready and not left:
         return None

@@ -80,7 +80,8 @@ def _files(connection: sa.Connection) -> dict[str, int]:
 def _waiting(connection: sa.Connection, platform: Platform) -> dict[str, Any]:
     """Files seen now and not taken: left alone for a reason, or simply not yet processed."""
     try:
-        scan = platform.source.scan(known(connection, platform.settings.max_attempts))
+        seen = known(connection, platform.settings.max_attempts, platform.source.description)
+        scan = platform.source.scan(seen)
     except SourceError as error:
         return {"waiting": 0, "waiting_for": {}, "landing": str(error)}
     failing = {name for (name,) in connection.execute(sa.select(f.name).where(f.state == "failing"))}
