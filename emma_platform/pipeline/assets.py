@@ -128,8 +128,9 @@ def tell(
                 metadata=described.get((item.table, item.key), {}),
             )
         )
-    report_partitions(instance, events, step_key=STEP, origins=_origins(platform))
+    # First those that are gone: only what comes after them makes a status that Dagster keeps.
     remove_partitions(instance, gone)
+    report_partitions(instance, events, step_key=STEP, origins=_origins(platform))
     mark_reported(platform.ledger, computed)
     return computed
 

@@ -29,7 +29,8 @@ from dagster._core.storage.event_log.schema import (
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
-from dagster._serdes import ConfigurableClassData
+from dagster._core.storage.partition_status_cache import AssetStatusCacheValue
+from dagster._serdes import ConfigurableClassData, serialize_value
 
 ASSET_TYPES = frozenset(
     {
@@ -44,6 +45,14 @@ BATCHED_TYPES = ASSET_TYPES | CHECK_TYPES
 
 BATCH_SIZE = 1_000
 """Events that Dagster gathers before it writes: it gathers them only when DAGSTER_EVENT_BATCH_SIZE says so."""
+
+WIPES = sql.Table(
+    "emma_wipes",
+    sql.MetaData(),
+    sql.Column("asset_key", sql.Text, primary_key=True),
+    sql.Column("event_id", sql.BigInteger, nullable=False),
+)
+"""For each asset that lost partitions, the newest event when it last did. Stock Dagster does not know this table."""
 
 KEYS_PER_STATEMENT = 1_000
 """Partition keys in one SQL statement; SQLite takes 32,766 parameters at most."""
@@ -153,11 +162,37 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with self._index_transaction() as index:
             for start in range(0, len(partition_keys), KEYS_PER_STATEMENT):
                 _wipe_partitions(index, asset_key.to_string(), partition_keys[start : start + KEYS_PER_STATEMENT])
+            index.execute(sql.schema.CreateTable(WIPES, if_not_exists=True))
+            index.execute(WIPES.delete().where(WIPES.c.asset_key == asset_key.to_string()))
+            newest = sql.select(
+                sql.literal(asset_key.to_string()), sql.func.coalesce(sql.func.max(SqlEventLogStorageTable.c.id), 0)
+            )
+            index.execute(WIPES.insert().from_select(["asset_key", "event_id"], newest))
             # Without the two, Dagster reads the latest materialisation and the partitions' status from the events.
             index.execute(
                 AssetKeyTable.update()
                 .values(last_materialization=None, cached_status_data=None)
                 .where(AssetKeyTable.c.asset_key == asset_key.to_string())
+            )
+
+    def update_asset_cached_status_data(self, asset_key: AssetKey, cache_values: AssetStatusCacheValue) -> None:
+        """Keep the status of an asset's partitions, unless it was read before the asset last lost partitions.
+
+        The UI reads the status, brings it up to date and writes it back; were partitions wiped meanwhile, they would be
+        shown until the next wipe. A status is that old when it ends before the wipe; one that was read afterwards and
+        ends there, too, is not kept either, and read again from the events.
+        """
+        own = WIPES.c.asset_key == asset_key.to_string()
+        with self.index_connection() as index:
+            index.execute(sql.schema.CreateTable(WIPES, if_not_exists=True))
+            # One statement, so that no wipe comes between the question and the answer.
+            index.execute(
+                AssetKeyTable.update()
+                .where(
+                    AssetKeyTable.c.asset_key == asset_key.to_string(),
+                    ~sql.exists().where(own, WIPES.c.event_id >= cache_values.latest_storage_id),
+                )
+                .values(cached_status_data=serialize_value(cache_values))
             )
 
 

@@ -124,6 +124,7 @@ def test_from_a_dropped_file_to_a_publication_and_a_clean_end(dev: Dev) -> None:
     until("shown in the UI", lambda: dev.shown() == 29 or None)
     print(f"from a dropped file to its publication: {seconds} s")  # noqa: T201 - the measurement
 
+    assert any("multiprocessing.forkserver" in process for process in dev.descendants()), "runs start cold"
     dev.process.send_signal(signal.SIGINT)
     assert dev.process.wait(PATIENCE_SECONDS) == 0
     until("without any process left", lambda: dev.descendants() == [] or None)

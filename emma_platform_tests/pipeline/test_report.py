@@ -127,3 +127,24 @@ def test_stores_are_added_once_in_their_safe_spelling(instance: dg.DagsterInstan
     assert add_stores(instance, iter(["S001", "a|b"])) == ("a%7Cb",)
     assert add_stores(instance, ["S001"]) == ()
     assert instance.get_dynamic_partitions("store") == ["K%C3%B6ln", "S001", "S002", "a%7Cb"]
+
+
+def test_a_status_read_before_partitions_went_never_brings_them_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_instance(tmp_path / "home", monkeypatch) as instance:
+        add_stores(instance, ["S001"])
+        report_partitions(instance, [kpis("S001", day) for day in range(3)])
+        # The UI reads it, the run takes a partition away, and only then the UI writes it back.
+        read = get_and_update_asset_status_cache_value(instance, KPIS, DAYS)
+        assert read is not None
+        remove_partitions(instance, {"product_kpis": ["2026-01-02|S001"]})
+        instance.update_asset_cached_status_data(KPIS, read)
+        assert materialised(instance) == {"2026-01-01|S001", "2026-01-03|S001"}
+        report_partitions(instance, [kpis("S001", 5)])
+        instance.update_asset_cached_status_data(KPIS, read)
+        assert materialised(instance) == {"2026-01-01|S001", "2026-01-03|S001", "2026-01-06|S001"}
+        [record] = instance.get_asset_records([KPIS])
+        kept = record.asset_entry.cached_status
+        assert kept is not None, "the status is kept again"
+        assert len(kept.deserialize_materialized_partition_subsets(DAYS).get_partition_keys()) == 3
