@@ -130,7 +130,11 @@ def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvalua
 
 
 def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
-    """Open the published file as a BI tool would, read-only, and count what the pointer promises."""
+    """Open the published file as a BI tool would, read-only: every table opens and has the rows that the pointer says.
+
+    The rows of a table in files are those that the publication lists: a file's content never changes under its name, and
+    counting again would open every file of the lake after each batch (3 s of CPU for 20,000).
+    """
     publication = current(platform.settings.published)
     differing: dict[str, int | str] = {}
     if publication is not None:
@@ -152,9 +156,13 @@ def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvalu
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int | str:
-    """The rows of a published table, or why it cannot be read."""
+    """The rows of a published table, or why it cannot be read: one row is, for which DuckDB looks for all files."""
+    listed = 'select count(*), sum("rows") from publication_files where "table" = ?'
     try:
-        (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
+        connection.execute(f'select * from "{table}" limit 1').fetchall()
+        files, rows = connection.execute(listed, [table]).fetchone() or (0, 0)
+        if not files:
+            (rows,) = connection.execute(f'select count(*) from "{table}"').fetchone() or (0,)
     except duckdb.Error as error:
         return str(error)
     return int(rows)
