@@ -132,8 +132,8 @@ def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvalua
 def _readable(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
     """Open the published file as a BI tool would, read-only: every table opens and has the rows that the pointer says.
 
-    The rows of a table in files are those that the publication lists: a file's content never changes under its name, and
-    counting again would open every file of the lake after each batch (3 s of CPU for 20,000).
+    The rows of a table in files are those that the publication lists: a file's content never changes under its name,
+    and counting again would open every file of the lake after each batch (3 s of CPU for 20,000).
     """
     publication = current(platform.settings.published)
     differing: dict[str, int | str] = {}
