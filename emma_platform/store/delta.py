@@ -27,11 +27,10 @@ import pyarrow.parquet as pq
 
 from emma_platform.model.partitions import UNPLACED, month_of
 from emma_platform.model.schema import Table
-from emma_platform.model.tables import KEPT
 from emma_platform.store import layout
 from emma_platform.store.delta_log import ConflictError, DeltaLog, Entry, Snapshot, explained
 from emma_platform.store.layout import Place
-from emma_platform.store.protocol import Days, Files, Replace, StoreError, Stores
+from emma_platform.store.protocol import Days, Files, Replace, Size, StoreError, Stores
 
 ROW_GROUP = 122_880
 """Rows of a row group, as DuckDB writes them; its statistics let a reader skip the other days and products."""
@@ -152,25 +151,28 @@ class DeltaStore:
             found = list(pool.map(lambda path: _read(path, schema), paths))
         return pa.concat_tables([schema.empty_table(), *found])
 
-    def maintain(self, keep: Mapping[str, Collection[int]]) -> dict[str, int]:
-        """See `TableStore.maintain`; the newest version is always kept.
+    def maintain(self, table: str, keep: Collection[int]) -> Size:
+        """See `TableStore.maintain`.
 
         A data file's name says the version it was made for, and no commit of that number can follow another one: what
         no kept version names and the newest version has reached or passed is dead. Files made for a later version may
         be a writer's at work and go when they are older than `orphan_age`.
         """
-        deleted = {}
-        for table in KEPT:
-            log = self._log(table)
-            newest = log.newest()
-            if newest is None:
-                continue
-            kept = {newest.version, *keep.get(table, ())}
-            needed = frozenset[str]().union(*map(log.paths, kept))
-            with explained(table, self._root / table):
-                deleted[table] = self._sweep(self._root / table, needed, newest.version)
-            log.tidy(min(kept))
+        log = self._log(table)
+        newest = log.newest()
+        if newest is None:
+            return Size()
+        kept = {newest.version, *keep}
+        needed = frozenset[str]().union(*map(log.paths, kept))
+        oldest = self._clock() - self._orphan_age.total_seconds()
+        with explained(table, self._root / table):
+            deleted = _sweep(self._root / table, needed, newest.version, oldest)
+        log.tidy(min(kept), oldest)
         return deleted
+
+    def replaced(self, table: str, since: int | None) -> Size:
+        """See `TableStore.replaced`; reads the commits after the version, as far as maintenance has left them."""
+        return self._log(table).replaced(-1 if since is None else since)
 
     def _log(self, table: str) -> DeltaLog:
         if table not in self._logs:
@@ -236,19 +238,23 @@ class DeltaStore:
             with suppress(OSError):
                 (self._root / table.name / path).unlink(missing_ok=True)
 
-    def _sweep(self, folder: Path, needed: Collection[str], newest: int) -> int:
-        """Delete the data files that are not needed; returns how many."""
-        count = 0
-        oldest = self._clock() - self._orphan_age.total_seconds()
-        for path in folder.rglob("*.parquet"):
-            relative = path.relative_to(folder)
-            if relative.as_posix() in needed or relative.parts[0] == "_delta_log":
+
+def _sweep(folder: Path, needed: Collection[str], newest: int, oldest: float) -> Size:
+    """Delete the data files that are not needed and were made for a version up to `newest`, or before `oldest`."""
+    deleted = Size()
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "_delta_log"]
+        below = "" if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + "/"
+        for name in names:
+            if not name.endswith(".parquet") or below + name in needed:
                 continue
-            made_for = path.name.partition("-")[0]
-            if (made_for.isdigit() and int(made_for) <= newest) or path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
-                count += 1
-        return count
+            path = Path(parent, name)
+            made_for = name.partition("-")[0]
+            there = path.stat()
+            if (made_for.isdigit() and int(made_for) <= newest) or there.st_mtime < oldest:
+                path.unlink()
+                deleted += Size(1, there.st_size)
+    return deleted
 
 
 def _without(entries: Collection[Entry], others: Collection[Entry]) -> list[Entry]:

@@ -5,10 +5,11 @@ Belongs here: everything that speaks to `deltalake`. Does not belong here: rows 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from emma_platform.model.schema import Table
 from emma_platform.store.layout import PARTITION_COLUMNS, Place
-from emma_platform.store.protocol import StoreError
+from emma_platform.store.protocol import NoVersionError, Size, StoreError
 
 CHECKPOINT_EVERY = 20
 """Commits between checkpoints. One costs .07 s at 5,500 files and .2 s at 55,000; 20 commits open in .03 s."""
@@ -114,7 +115,7 @@ class DeltaLog:
         """An older version.
 
         Raises:
-            StoreError: it was never made, or its files were deleted by maintenance.
+            NoVersionError: it was never made, or its files were deleted by maintenance.
         """
         with self._lock:
             newest = self.newest()
@@ -189,8 +190,21 @@ class DeltaLog:
                 raise
             return version
 
-    def tidy(self, oldest: int) -> None:
-        """Checkpoint the newest version, and drop log entries that no version from `oldest` on needs."""
+    def replaced(self, since: int) -> Size:
+        """The files that the commits after a version took out, as far as the log still holds them."""
+        found = Size()
+        with explained(self._table.name, self._path):
+            for path in (self._path / "_delta_log").glob("*[0-9].json"):
+                if int(path.stem) > since:
+                    with suppress(FileNotFoundError):  # maintenance is at work
+                        found += _removed_by(path)
+        return found
+
+    def tidy(self, oldest: int, leftovers_before: float) -> None:
+        """Checkpoint the newest version, and drop log entries that no version from `oldest` on needs.
+
+        What crashed commits left beside the entries goes when it is older than a time, in seconds since 1970.
+        """
         with self._lock, explained(self._table.name, self._path):
             self._follow()
             if self._handle is None:
@@ -202,7 +216,11 @@ class DeltaLog:
             start = max((version for version in checkpoints if version <= oldest), default=0)
             for path in sorted(folder.iterdir()):
                 number = path.name.partition(".")[0]
-                if number.isdigit() and int(number) < start:
+                if number.isdigit():
+                    gone = int(number) < start
+                else:
+                    gone = path.name != "_last_checkpoint" and path.stat().st_mtime < leftovers_before
+                if gone:
                     path.unlink(missing_ok=True)
 
     def _entry(self, version: int) -> Path:
@@ -273,15 +291,15 @@ class DeltaLog:
             f"{self._table.name} has no version {version} in {self._path}; it was never made, or maintenance removed it"
         )
         if newest is None or not 0 <= version < newest.version:
-            raise StoreError(gone)
+            raise NoVersionError(gone)
         try:
             handle = DeltaTable(str(self._path), version=version)
             self._refuse_unreadable(handle)
             snapshot = self._snapshot(handle)
         except DeltaError as error:
-            raise StoreError(gone) from error
+            raise NoVersionError(gone) from error
         if not all((self._path / entry.path).exists() for entry in snapshot.select()):
-            raise StoreError(gone)
+            raise NoVersionError(gone)
         return snapshot
 
     def _snapshot(self, handle: DeltaTable) -> Snapshot:
@@ -303,6 +321,16 @@ class DeltaLog:
             handle.version(),
             entries.sort_by([("store_key", "ascending"), ("month", "ascending"), ("path", "ascending")]),
         )
+
+
+def _removed_by(entry: Path) -> Size:
+    """The files that one commit took out; those that it added are passed over unread."""
+    found = Size()
+    with entry.open("rb") as lines:
+        for line in lines:
+            if line.startswith(b'{"remove"'):
+                found += Size(1, json.loads(line)["remove"].get("size") or 0)
+    return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

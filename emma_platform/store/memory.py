@@ -6,6 +6,7 @@ Belongs here: what tests need of a store without a disk behind it. Does not belo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from emma_platform.model.schema import Table
 from emma_platform.store import layout
-from emma_platform.store.protocol import Files, Replace, StoreError
+from emma_platform.store.protocol import Files, NoVersionError, Replace, Size
 
 _State = dict[layout.Place, pa.Table]
 
@@ -97,29 +98,34 @@ class MemoryStore:
         found = [state[place].select(schema.names) for place in _selected(state, stores, months)]
         return pa.concat_tables([schema.empty_table(), *found])
 
-    def maintain(self, keep: Mapping[str, Collection[int]]) -> dict[str, int]:
+    def maintain(self, table: str, keep: Collection[int]) -> Size:
         """See `TableStore.maintain`; counts the files that `files` had written."""
-        deleted = {}
-        for table, versions in self._versions.items():
-            needed = {*keep.get(table, ()), max(versions)}
-            for version in needed:
-                self._state(layout.table_of(table), version)
-            written = [
-                path for version in versions for path in (self._folder / table / str(version)).rglob("*.parquet")
-            ]
-            dead = [path for path in written if int(path.relative_to(self._folder / table).parts[0]) not in needed]
-            for path in dead:
+        versions = self._versions.get(table, {})
+        if not versions:
+            return Size()
+        needed = {*keep, max(versions)}
+        for version in needed:
+            self._state(layout.table_of(table), version)
+        deleted = Size()
+        for version in versions.keys() - needed:
+            for path in (self._folder / table / str(version)).rglob("*.parquet"):
+                deleted += Size(1, path.stat().st_size)
                 path.unlink()
-            self._versions[table] = {version: versions[version] for version in needed}
-            deleted[table] = len(dead)
+        self._versions[table] = {version: versions[version] for version in needed}
         return deleted
+
+    def replaced(self, table: str, since: int | None) -> Size:
+        """See `TableStore.replaced`; pieces that a version no longer has count as files of no bytes."""
+        versions = sorted(self._versions.get(table, {}).items())
+        pairs = ((old, new) for (_, old), (number, new) in pairwise(versions) if since is None or number > since)
+        return Size(sum(new.get(place) is not piece for old, new in pairs for place, piece in old.items()))
 
     def _state(self, table: Table, version: int | None) -> tuple[int, _State]:
         versions = self._versions.get(table.name, {})
         if version is None:
             return (max(versions), versions[max(versions)]) if versions else (-1, {})
         if version not in versions:
-            raise StoreError(f"{table.name} has no version {version}; it was never made, or maintenance removed it")
+            raise NoVersionError(f"{table.name} has no version {version}; it was never made, or maintenance removed it")
         return version, versions[version]
 
 

@@ -43,8 +43,24 @@ class Files:
     paths: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many data files of so many bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Size) -> Size:
+        """Both together."""
+        return Size(self.files + other.files, self.bytes + other.bytes)
+
+
 class StoreError(Exception):
     """The storage cannot do what was asked; the message names the table and the remedy."""
+
+
+class NoVersionError(StoreError):
+    """A version that is not there: it was never made, or maintenance removed it."""
 
 
 class TableStore(Protocol):
@@ -91,6 +107,14 @@ class TableStore(Protocol):
         """The rows of a version, exactly those of the given stores and months, with the schema of `model.tables`."""
         ...
 
-    def maintain(self, keep: Mapping[str, Collection[int]]) -> dict[str, int]:
-        """Compact, checkpoint, and delete what no kept version needs; returns the files deleted per table."""
+    def maintain(self, table: str, keep: Collection[int]) -> Size:
+        """Delete what neither a kept version nor the newest needs, and shorten the log; returns what was deleted.
+
+        Raises:
+            NoVersionError: there is no such version; nothing was deleted.
+        """
+        ...
+
+    def replaced(self, table: str, since: int | None) -> Size:
+        """The files that commits after a version took out of the table, all commits for None; what costs no sweep."""
         ...

@@ -17,7 +17,7 @@ from emma_platform.model.partitions import month_of
 from emma_platform.model.tables import TABLES
 from emma_platform.store.delta import DeltaStore
 from emma_platform.store.memory import MemoryStore
-from emma_platform.store.protocol import Days, Replace, StoreError, Stores, TableStore, Whole
+from emma_platform.store.protocol import Days, NoVersionError, Replace, Size, StoreError, Stores, TableStore, Whole
 from emma_platform_tests.store.frames import DAYS, ODD_NAMES, evidence, priors, sales, set_aside, stock, tuples
 
 D1, D2, D3, D4 = DAYS
@@ -228,15 +228,20 @@ def test_maintenance_keeps_what_is_kept_and_the_newest(store: TableStore) -> Non
         store.commit("stock", stock(("a", D1, "p", number)), Whole(), {})
         store.files("stock")
     store.commit("price_priors", priors(("p", 1.0)), Whole(), {})
-    assert store.maintain({"stock": [1, 3]})["stock"] == 2
+    assert store.replaced("stock", None).files == 4
+    assert store.replaced("stock", 1).files == 3
+    assert store.replaced("price_priors", 0) == store.replaced("stores", None) == Size()
+    assert store.maintain("stock", [1, 3]).files == 2
+    assert store.maintain("stock", [1, 3]) == store.maintain("stores", []) == Size()
     for number in (1, 3, 4):
         assert tuples(store.read("stock", version=number)) == tuples(stock(("a", D1, "p", number)))
     for number in (0, 2):
         with pytest.raises(StoreError, match=f"stock has no version {number}"):
             store.files("stock", version=number)
-    with pytest.raises(StoreError, match="no version 2"):
-        store.maintain({"stock": [2]})
-    assert store.maintain({})["stock"] == 2
+    with pytest.raises(NoVersionError, match="no version 2"):
+        store.maintain("stock", [2])
+    assert tuples(store.read("stock", version=1)) == tuples(stock(("a", D1, "p", 1)))
+    assert store.maintain("stock", []).files == 2
     assert tuples(store.read("stock")) == tuples(stock(("a", D1, "p", 4)))
     assert store.read("price_priors").num_rows == 1
 

@@ -21,7 +21,7 @@ from deltalake import DeltaTable, Schema
 
 from emma_platform.model.partitions import store_key
 from emma_platform.store.delta import DeltaStore
-from emma_platform.store.protocol import Days, StoreError, Whole
+from emma_platform.store.protocol import Days, Size, StoreError, Whole
 from emma_platform_tests.store.frames import (
     DAYS,
     ODD_NAMES,
@@ -113,7 +113,7 @@ def test_a_handle_follows_what_another_one_commits(root: Path) -> None:
         if number % 7 == 0:
             assert tuples(one.read("stock")) == tuples(stock(("a", D1, "p", number)))
         if number in {21, 45}:
-            other.maintain({"stock": [number]})
+            other.maintain("stock", [number])
     assert tuples(one.read("stock")) == tuples(stock(("a", D1, "p", 49)))
     shutil.rmtree(root / "stock")
     assert one.version("stock") is None
@@ -166,7 +166,7 @@ def test_a_commit_that_always_comes_second_gives_up(root: Path) -> None:
     with pytest.raises(StoreError, match=r"stock: other processes committed first 3 times .*run again"):
         store.commit("stock", stock(("a", D1, "p", 9)), Days({"a": frozenset([D1])}), {})
     assert tuples(other.read("stock")) == tuples(stock(("a", D2, "p", 1)))
-    other.maintain({})
+    other.maintain("stock", [])
     assert on_disk(root) == set(other.files("stock").paths), "the loser's files are dead at once"
 
 
@@ -183,14 +183,14 @@ def test_maintenance_shortens_the_log_and_leaves_young_orphans(root: Path) -> No
     for path in (young, dead, foreign):
         shutil.copy(first, path)
         os.utime(path, (now[0] - 60, now[0] - 60))
-    assert store.maintain({"stock": [40]}) == {"stock": 44}
+    assert store.maintain("stock", [40]) == Size(44, 44 * Path(first).stat().st_size)
     assert (young.exists(), dead.exists(), foreign.exists()) == (True, False, True)
     names = sorted(path.name[:20] for path in log.glob("*.json"))
     assert names[0] == f"{39:020d}"[:20]
     assert tuples(DeltaStore(root).read("stock", version=40)) == tuples(stock(("a", D1, "p", 40)))
     assert tuples(DeltaStore(root).read("stock")) == tuples(stock(("a", D1, "p", 44)))
     now[0] += 3600
-    assert store.maintain({"stock": [40]}) == {"stock": 2}
+    assert store.maintain("stock", [40]).files == 2
     assert (young.exists(), foreign.exists()) == (False, False)
     assert on_disk(root) == {first, *store.files("stock").paths}
 
@@ -338,7 +338,7 @@ def test_a_writer_killed_at_any_instant_leaves_the_last_good_version(root: Path)
         store.commit("stock", *generation(number), {})
         assert tuples(DeltaStore(root).read("stock")) == tuples(generation(number)[0])
         number += 1
-    store.maintain({})
+    store.maintain("stock", [])
     assert on_disk(root) == set(store.files("stock").paths)
 
 
