@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.tree import Watch
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -31,8 +33,8 @@ class Side:
 
     Attributes:
         wall: seconds from start to end of the process.
-        cpu: seconds of CPU of the process and of the children it waited for, its start included.
-        peak: bytes, the largest memory of any one of these processes.
+        cpu: seconds of CPU of the process and of those it started, its start included.
+        peak: bytes, the most memory that it and those it started held together.
         result: what the function returned.
     """
 
@@ -95,13 +97,16 @@ def _apart(function: str, arguments: dict[str, Any]) -> Side:
             process = subprocess.Popen(  # noqa: S603 - our own module
                 command, cwd=ROOT, env=_environment(), stdout=output, stderr=subprocess.STDOUT
             )
-            _, status, used = os.wait4(process.pid, 0)
+            with Watch(process.pid) as watch:
+                _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             last = "\n".join(said.read_text("utf-8", "replace").splitlines()[-15:])
             raise SideError(f"{function} ended with {process.returncode}:\n{last}")
-        return Side(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, json.loads(answer.read_text()))
+        # The kernel knows exactly of those that were waited for; the watch, of those that were not.
+        cpu, peak = max(used.ru_utime + used.ru_stime, watch.cpu), max(used.ru_maxrss * 1024, watch.peak)
+        return Side(wall, cpu, peak, json.loads(answer.read_text()))
 
 
 def _environment() -> dict[str, str]:

@@ -29,7 +29,7 @@ def history(home: str, shape: dict[str, int]) -> dict[str, float]:
     size, folder = Shape(**shape), Path(home)
     keys = [(store, day) for day in range(size.days) for store in range(size.stores)]
     write(size, folder / "landing", by="day")
-    with _opened(folder, size) as (project, instance), Stopwatch() as watch:
+    with _opened(folder) as (project, instance), Stopwatch() as watch:
         project.materialise(instance, [_partition(*key) for key in keys], ASSETS)
     return {"wall": watch.wall, "cpu": watch.cpu, "runs": len(keys)}
 
@@ -44,7 +44,7 @@ def correction(home: str, shape: dict[str, int], before: int, runs: int, revisio
     size, folder = Shape(**shape), Path(home)
     days = range(before + runs)
     made = (folder / "landing").exists()
-    with _opened(folder, size) as (project, instance):
+    with _opened(folder) as (project, instance):
         if not made:
             write_products(size, folder / "landing")
             write_days(size, folder / "landing", [(0, day) for day in days], revision=0)
@@ -57,7 +57,7 @@ def correction(home: str, shape: dict[str, int], before: int, runs: int, revisio
 
 
 @contextmanager
-def _opened(folder: Path, size: Shape) -> Iterator[tuple[Project, DagsterInstance]]:
+def _opened(folder: Path) -> Iterator[tuple[Project, DagsterInstance]]:
     """The project, and an instance with Dagster's defaults but for its telemetry."""
     from dagster import DagsterInstance
 
@@ -67,7 +67,6 @@ def _opened(folder: Path, size: Shape) -> Iterator[tuple[Project, DagsterInstanc
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
     with DagsterInstance.from_config(str(home)) as instance:
-        instance.add_dynamic_partitions("shops", [store_name(store) for store in range(size.stores)])
         yield Project(folder, folder / "landing"), instance
 
 
