@@ -24,6 +24,9 @@ NO_STORE = ""
 CHUNK = 500
 """Keys in one IN list; SQLite allows 32,766 parameters in a statement, PostgreSQL 65,535."""
 
+_MAKING = 0x656D6D61
+"""PostgreSQL's advisory lock of those who make the tables."""
+
 schema = sa.MetaData()
 
 files = sa.Table(
@@ -163,7 +166,7 @@ class Ledger:
         self._engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
-        schema.create_all(self._engine)
+        _make_tables(self._engine)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -174,6 +177,18 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    """Make the tables that are not there: all or none, by one process when several begin at once."""
+    if set(schema.tables) <= set(sa.inspect(engine).get_table_names()):
+        return
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("begin immediate")  # by itself Python begins no transaction before DDL
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING)))
+        schema.create_all(connection)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
