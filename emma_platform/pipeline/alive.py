@@ -20,9 +20,11 @@ from emma_platform.settings import Settings
 
 @contextmanager
 def working_on(settings: Settings, run_id: str) -> Iterator[None]:
-    """Hold the run's lock."""
+    """Hold the run's lock; those that the dead left are taken away."""
     path = _path(settings, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for other in path.parent.glob("*.lock"):
+        is_worked_on(settings, other.stem)
     with FileLock(path):
         try:
             yield
@@ -37,6 +39,7 @@ def is_worked_on(settings: Settings, run_id: str) -> bool:
         return False
     try:
         with FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)  # left by a process that died
             return False
     except Timeout:
         return True

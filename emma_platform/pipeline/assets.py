@@ -32,7 +32,7 @@ from emma_platform.pipeline.report import (
 from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.specs import asset_specs
 from emma_platform.recompute import code
-from emma_platform.recompute.batch import materialise, update
+from emma_platform.recompute.batch import materialise, one_at_a_time, update
 from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, partitions
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
@@ -57,28 +57,31 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def tables(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Iterator[dg.Output[None]]:
-        with working_on(home.settings, context.run.run_id):
-            _run(context, home)
+        opened = home.open()
+        # Telling belongs to the turn: told late, what a later batch has changed since would be what Dagster shows.
+        with working_on(home.settings, context.run.run_id), one_at_a_time(opened):
+            _run(context, home, opened)
         # Everything was reported in batches; a step that returns None instead would be asked for its outputs.
         yield from ()
 
     return tables
 
 
-def _run(context: dg.AssetExecutionContext, home: Home) -> None:
+def _run(context: dg.AssetExecutionContext, home: Home, opened: Platform) -> None:
     """Compute what was asked for, tell Dagster, and check it."""
-    opened = home.open()
     selection = selected(context)
     checks_alone = selection is not None and not selection.tables
     if not checks_alone:
         report = materialise(opened, selection) if selection else update(opened)
         home.reports.append(report)
         context.instance.add_run_tags(context.run.run_id, {BATCH_TAG: str(report.id)})
+        opened.observer.step("dagster: batch named")
     told = tell(context.instance, opened, context.run.run_id, selection)
     wanted = context.op_execution_context.selected_asset_check_keys
     looked_at = _held(opened, EVERYTHING) if checks_alone else told
     checked = evaluate(opened, wanted, looked_at, partial(last_result, context.instance))
     report_checks(context.instance, list(checked), run_id=context.run.run_id, step_key=STEP)
+    opened.observer.step("dagster: checks reported")
 
 
 def selected(context: dg.AssetExecutionContext) -> Selection | None:
@@ -110,6 +113,7 @@ def tell(
     if selection is not None:
         computed += sorted(set(_held(platform, selection)) - set(computed))
     add_stores(instance, {item.key.store for item in computed if item.key.store})
+    platform.observer.step("dagster: stores added")
     gone: dict[str, list[str]] = {}
     events: list[PartitionEvent] = []
     described = describe(platform, computed)
@@ -130,8 +134,13 @@ def tell(
         )
     # First those that are gone: only what comes after them makes a status that Dagster keeps.
     remove_partitions(instance, gone)
-    report_partitions(instance, events, step_key=STEP, origins=_origins(platform))
+    platform.observer.step("dagster: partitions removed")
+    report_partitions(
+        instance, events, step_key=STEP, origins=_origins(platform),
+        stored=lambda: platform.observer.step("dagster: partitions reported"),
+    )  # fmt: skip
     mark_reported(platform.ledger, computed)
+    platform.observer.step("dagster: told")
     return computed
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -22,30 +23,58 @@ from pathlib import Path
 
 import click
 import dagster as dg
+from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from emma_platform.pipeline.build import partitions_start
 from emma_platform.pipeline.event_log import BATCH_SIZE
-from emma_platform.serving.publication import current
+from emma_platform.serving.publication import current, replace_by
 from emma_platform.settings import Settings
 
 CONFIG = "dagster.yaml"
+DATABASES = ("history", "schedules")
+"""The folders, below DAGSTER_HOME, of Dagster's databases on SQLite."""
 MODULE = "emma_platform.definitions"
 LOOK_SECONDS = 2
 RELOAD = f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{MODULE}") {{ __typename }} }}'
 
 
 def prepare(settings: Settings) -> dict[str, str]:
-    """Make the home's Dagster folder, and return the environment that its processes need."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    config = settings.dagster_home / CONFIG
-    if not config.exists():
-        config.write_text(default_config(), encoding="utf-8")
+    """Make the home's Dagster folder, and return the environment that its processes need.
+
+    Raises:
+        OSError: it cannot be written; the error names the file.
+    """
+    folder = settings.dagster_home.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "prepare.lock"):
+        if not (folder / CONFIG).exists():
+            replace_by(folder / CONFIG, default_config().encode())
+        _make_databases(folder)
     return {
         "EMMA_HOME": str(settings.home.absolute()),
-        "DAGSTER_HOME": str(settings.dagster_home.absolute()),
+        "DAGSTER_HOME": str(folder),
         "DAGSTER_EVENT_BATCH_SIZE": str(BATCH_SIZE),
     }
+
+
+def _make_databases(folder: Path) -> None:
+    """Make Dagster's databases elsewhere and move them into place whole.
+
+    Dagster makes them in many steps: processes that begin at once, or one that dies on the way, leave databases that
+    no later process can open ("more than one head present").
+    """
+    if all((folder / name).exists() for name in DATABASES):
+        return
+    fresh = folder / ".fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    with dg.DagsterInstance.local_temp(str(fresh)) as instance:
+        instance.event_log_storage.get_maximum_record_id()
+    for name in DATABASES:
+        if not (folder / name).exists():
+            (fresh / name).replace(folder / name)
+    shutil.rmtree(fresh)
 
 
 def default_config() -> str:

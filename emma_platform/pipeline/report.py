@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dagster import (
@@ -72,12 +72,14 @@ def report_partitions(
     *,
     step_key: str | None = None,
     origins: Mapping[str, Origin] | None = None,
+    stored: Callable[[], None] = lambda: None,
 ) -> None:
     """Mark partitions as materialised, with their row count and data version, in the order given.
 
-    Each 1,000 events are stored whole or not at all; reporting the same again changes no status. `step_key` names
-    the step of the run that computed them. With the origin of its asset, a partition counts as synced until an input's
-    data version changes; without, until any input is materialised again, and never where an input has no partition.
+    Each 1,000 events are stored whole or not at all, and `stored` is called after them; reporting the same again
+    changes no status. `step_key` names the step of the run that computed them. With the origin of its asset, a
+    partition counts as synced until an input's data version changes; without, until any input is materialised again,
+    and never where an input has no partition.
 
     Raises:
         ValueError: a run is not known to the instance.
@@ -97,6 +99,7 @@ def report_partitions(
                 for event in chunk
             ]
         )
+        stored()
 
 
 def report_checks(

@@ -15,7 +15,7 @@ from emma_platform.pipeline.build import build_definitions
 from emma_platform.pipeline.instance import instance_of
 from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.sensors import UPDATE_TAG
-from emma_platform.recompute.batch import BatchReport, forget
+from emma_platform.recompute.batch import BatchReport, forget, one_at_a_time
 from emma_platform.recompute.platform import Observer, open_platform
 from emma_platform.settings import Settings
 
@@ -46,5 +46,7 @@ def run_rebuild(
     last: date | None = None,
 ) -> BatchReport:
     """Compute everything, or a store and days of it, again from the archived files."""
-    forget(open_platform(settings), store=store, first=first, last=last)
-    return run_update(settings, observer)
+    opened = open_platform(settings, observer)
+    with one_at_a_time(opened):
+        forget(opened, store=store, first=first, last=last)
+        return run_update(settings, observer)

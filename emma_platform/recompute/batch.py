@@ -1,7 +1,7 @@
 """The batch: one run that takes what arrived, computes what it affects and publishes it; repeatable at any instant.
 
-Belongs here: the order of the stages, the lock, and putting the lake back where the ledger says it is. Does not belong
-here: the stages themselves, and telling Dagster (`pipeline`).
+Belongs here: the order of the stages, and putting the lake back where the ledger says it is. Does not belong here: the
+stages themselves, waiting for one's turn (`turn`), and telling Dagster (`pipeline`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 
 from emma_platform.model.tables import KEPT, PUBLISHED
 from emma_platform.recompute import code, price_stages, recovery, stages, store_stages
@@ -23,9 +22,9 @@ from emma_platform.recompute.ledger import Result, batches, codes, partitions, r
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.propagate import WHOLE
+from emma_platform.recompute.turn import turn
 from emma_platform.serving.publish import Publication, current, publish
 
-LOCK_NAME = "batch.lock"
 WAITING = "waiting for another batch to end"
 p = partitions.c
 
@@ -57,8 +56,9 @@ def rebuild(
     platform: Platform, *, store: str | None = None, first: date | None = None, last: date | None = None
 ) -> BatchReport:
     """Compute everything, or the named stores and days of it, again from the archived files."""
-    forget(platform, store=store, first=first, last=last)
-    return update(platform)
+    with one_at_a_time(platform):
+        forget(platform, store=store, first=first, last=last)
+        return update(platform)
 
 
 def forget(
@@ -69,7 +69,7 @@ def forget(
     Raises:
         UnknownStoreError: there is no such store.
     """
-    with _locked(platform):
+    with one_at_a_time(platform):
         recovery.recover(platform)
         if store is not None:
             recovery.check_store(platform, store)
@@ -77,19 +77,28 @@ def forget(
             recovery.forget(platform, lost=damaged)
             recovery.recover(platform)
         recovery.forget(platform, store=store, first=first, last=last)
+        platform.observer.step("rebuild: forgotten")
 
 
 def materialise(platform: Platform, selection: Selection) -> BatchReport:
     """Compute the selected partitions of the selected tables again, whether or not they are stale."""
-    with _locked(platform):
+    with one_at_a_time(platform):
         recovery.forget_partitions(platform, selection)
-    return _run(platform, selection)
+        platform.observer.step("selection: forgotten")
+        return _run(platform, selection)
+
+
+@contextmanager
+def one_at_a_time(platform: Platform) -> Iterator[None]:
+    """One batch at a time, first come first served; whoever holds its turn may begin a batch within it."""
+    with turn(platform.settings.home, lambda: platform.observer.step(WAITING)):
+        yield
 
 
 def _run(platform: Platform, selection: Selection) -> BatchReport:
     started = time.perf_counter()
     layers: dict[str, float] = {}
-    with _locked(platform):
+    with one_at_a_time(platform):
         recovery.recover(platform)
         digests = code.current(platform.settings)
         with platform.ledger.transaction() as connection:
@@ -119,21 +128,6 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
                 _publish(platform, batch) if selection.has("published") else current(platform.settings.published)
             )
         return _close(platform, batch, time.perf_counter() - started, layers, publication)
-
-
-@contextmanager
-def _locked(platform: Platform) -> Iterator[None]:
-    """One batch at a time; the system lets the lock go when its holder dies, however it dies."""
-    lock = FileLock(platform.settings.home / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        platform.observer.step(WAITING)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
