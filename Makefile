@@ -7,7 +7,7 @@ EMMA := .venv/bin/emma
 SERVE ?= 1
 DEMO ?=
 
-.PHONY: demo dev test lint bench docs clean
+.PHONY: help demo dev test lint bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test     every test and check"
 	@echo "make dev      the Dagster UI and daemon on your own files (EMMA_HOME, default .emma)"
 	@echo "make lint     format, lint, types, import rules"
+	@echo "make bench    every number beside its rival, minutes (BENCH='--size full': hours; --only P1,P4; --help)"
 	@echo "make docs     write docs/tables.md and docs/commands.md again"
 
 .uv/.ready:

@@ -1,4 +1,4 @@
-"""`make bench`: every number beside its rival, as a table and as RESULTS.md.
+"""`make bench`: every number beside its rival, as a table and in RESULTS.md.
 
 Belongs here: options. Does not belong here: measuring.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from benchmarks.measure import Bench, SideError
-from benchmarks.report import Row, document, table
+from benchmarks.report import Measured, Row, facts, keep, kept, table
 
 MEASURES = {
     "P1": "p1_rebuild",
@@ -24,8 +24,9 @@ MEASURES = {
     "P5": "p5_latency",
     "P7": "p7_page",
     "P8": "p8_rival_project",
+    "P9": "p9_year",
 }
-RESULTS = Path(__file__).parent / "RESULTS.md"
+RESULTS = Path(__file__).parent / "results.json"
 
 
 @click.command()
@@ -34,7 +35,8 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 @click.option("--only", default=",".join(MEASURES), show_default=True, help="Measures, separated by commas.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="How often; medians are shown.")
 @click.option("--work", type=click.Path(path_type=Path), help="Where to work; by default a temporary folder.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS, help="Where the results are written.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS,
+              help="Where the results are kept; RESULTS.md is written beside it. Other measures stay.")  # fmt: skip
 def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> None:
     """Measure, show the table and write it down."""
     chosen = [name.strip().upper() for name in only.split(",") if name.strip()]
@@ -42,7 +44,6 @@ def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> 
         raise click.BadParameter(f"no measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
     folder = Path(tempfile.mkdtemp(prefix="emma-bench-", dir=work)).absolute()
     rows: list[Row] = []
-    notes: list[str] = []
     failed: list[str] = []
     command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
     try:
@@ -57,9 +58,8 @@ def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> 
                 continue
             click.echo(table(found), err=True)
             rows += found
-            notes.append(f"**{name}** {module.NOTE}")
-            text = document(rows, Bench(size, repeat, folder), command=command, notes=notes)
-            output.write_text(text, encoding="utf-8")
+            depends = facts(Bench(size, repeat, folder), command=command, note=module.NOTE)
+            keep(output, kept(output) | {name: Measured([list(row.cells()) for row in found], depends)})
             shutil.rmtree(folder / name, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ Everything here is called in a process of its own.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +25,19 @@ def settings_of(home: str) -> Settings:
     return Settings(home=Path(home), quiet_seconds=0)
 
 
+def import_libraries() -> None:
+    """Import what the daemon has imported before it starts a run (`pipeline.warm`)."""
+    from emma_platform.pipeline.warm import LIBRARIES
+
+    for library in LIBRARIES:
+        importlib.import_module(library)
+
+
 def load(home: str, shape: dict[str, int], by: str, without: Collection[tuple[int, int]] = ()) -> dict[str, float]:
     """Make a home with all of a chain's history, through every layer; returns the seconds of that run."""
     from emma_platform.pipeline.run import run_update
 
+    import_libraries()
     settings = settings_of(home)
     write(Shape(**shape), settings.landing, by=by, without=[(store, day) for store, day in without])
     with Stopwatch() as watch:
@@ -40,6 +50,7 @@ def run_and_time(home: str) -> dict[str, float]:
     from emma_platform.pipeline.instance import instance_of
     from emma_platform.pipeline.run import run_update
 
+    import_libraries()
     settings = settings_of(home)
     with Stopwatch() as watch:
         report = run_update(settings)

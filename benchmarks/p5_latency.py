@@ -6,6 +6,7 @@ what happens in between.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -26,34 +27,39 @@ SHAPES = {
     "small": Shape(stores=4, days=100, products=60, lines=100),
     "full": Shape(stores=100, days=365, products=60, lines=100),
 }
+DROPS = {"tiny": 2, "small": 20, "full": 20}
 MOST = 15.0
 PATIENCE = 300.0
 """Seconds until a file that was dropped counts as lost."""
 
 NOTE = (
     "The daemon, the code server and the UI run on the same cores. The file counts from its rename to the first "
-    "read of its number through `serving.Reader`: it must lie still for 2 s, the sensor looks every 5 s, and a "
-    "run is a process that imports Dagster."
+    "read of its number through `serving.Reader`: it must lie still for 2 s, the sensor looks every 5 s, and each run "
+    "is a process. CPU and memory are those of all of them together over the whole time."
 )
 
 
 def run(bench: Bench) -> list[Row]:
-    """One row: median seconds; a first drop, which warms the daemon up, does not count."""
+    """Two rows: median and 99th percentile of the seconds; a first drop, which warms the daemon up, does not count."""
     shape, home = SHAPES[bench.size], str(bench.work / "home")
     bench.call("p5_latency:loaded", home=home, shape=shape.values())
-    side = bench.call("p5_latency:drop", home=home, shape=shape.values(), times=bench.repeat)
+    side = bench.call("p5_latency:drop", home=home, shape=shape.values(), times=DROPS[bench.size])
     waits = sorted(side.result["waits"])
-    middle = waits[len(waits) // 2]
+    figures = {
+        f"median of {len(waits)} drops": waits[len(waits) // 2],
+        "99th percentile": waits[math.ceil(0.99 * len(waits)) - 1],
+    }
     return [
         Row(
-            f"P5 file dropped to number published, {shape}",
-            f"{middle:.1f} s (longest {waits[-1]:.1f})",
+            f"P5 file dropped to number published, {shape}: {name}",
+            f"{seconds:.1f} s",
             "-",
             "-",
             f"<= {MOST:g} s",
-            middle <= MOST,
+            seconds <= MOST,
             [side],
         )
+        for name, seconds in figures.items()
     ]
 
 

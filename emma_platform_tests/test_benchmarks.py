@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,6 +19,7 @@ from benchmarks import chain, home, p5_latency, report
 from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
+from benchmarks.tree import Watch
 from emma_platform.pipeline.run import run_update
 from emma_platform.serving.reader import Reader
 
@@ -78,6 +82,32 @@ def test_a_side_in_a_process_of_its_own_counts_its_own_time_and_memory(tmp_path:
     assert side.peak > 20_000_000
     with pytest.raises(SideError, match="no-such-folder"):
         Bench("tiny", 1, tmp_path).call("p1_rebuild:script", landing="/no-such-folder", out=str(tmp_path / "out"))
+
+
+def test_the_memory_of_a_side_is_that_of_all_its_processes(tmp_path: Path) -> None:
+    hold = "import time; held = bytearray(b'x') * 80_000_000; time.sleep(2)"
+    start = f"[subprocess.Popen([sys.executable, '-c', {hold!r}]) for _ in '12']"
+    code = f"import subprocess, sys; [process.wait() for process in {start}]"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    with Watch(process.pid) as watch:
+        process.wait()
+    assert watch.peak > 160_000_000
+    assert watch.cpu > 0
+
+
+def test_a_measure_replaces_its_own_results_and_leaves_the_others(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    facts = report.facts(Bench("tiny", 1, tmp_path), command="bench", note="As it is.")
+    row = report.Row("P4 a", "1 s", "2 s", "2x", ">= 2x", True)
+    report.keep(results, {"P4": report.Measured([list(row.cells())], facts), "P10": report.Measured([], facts)})
+    other = report.Measured([list(replace(row, measure="P4 b", met=None).cells())], facts | {"size": "full"})
+    report.keep(results, report.kept(results) | {"P4": other})
+    assert list(report.kept(results)) == ["P4", "P10"]
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "P4 b" in text
+    assert "P4 a" not in text
+    assert "- **P10** As it is. *tiny, once," in text
+    assert "- **P4** As it is. *full, once," in text
 
 
 def test_sides_take_turns_and_the_median_counts() -> None:
