@@ -25,9 +25,10 @@ RIVAL_STORES = {"tiny": 1, "small": 5, "full": 20}
 LEAST = 50
 NOTE = (
     "From dropped files to everything published (ours: with forecasts, prices and checks), to key figures (the "
-    "rival), CPU of the body, libraries imported before on both sides. The rival's time a store-day is measured on its first days, whose "
-    "windows are not full yet, and in one process; started by a daemon, each run costs a process more. A corrected "
-    "store-day: ours is one run with all that a run costs, the rival's a run for each of the 28 days that it touches."
+    "rival), CPU of the body, libraries imported before on both sides. The rival's time a store-day is measured on its "
+    "first days, whose windows are not full yet, and in one process; started by a daemon, each run costs a process "
+    "more. A corrected store-day: ours is one run with all that a run costs, the rival's a run for each of the 28 days "
+    "that it touches."
 )
 
 
