@@ -5,6 +5,7 @@ Belongs here: both sides. Does not belong here: what the events say (`emma_platf
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -116,9 +117,13 @@ def stock_run(home: str, count: int) -> dict[str, float]:
 
     days = [(FIRST_DAY + timedelta(number)).isoformat() for number in range(count + 1)]
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        policy = dg.BackfillPolicy.single_run()
+
     @dg.asset(
         partitions_def=dg.DailyPartitionsDefinition(start_date=days[0], end_date=days[-1]),
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=policy,
     )
     def raw_sales():  # type: ignore[no-untyped-def] # noqa: ANN202 - Dagster resolves annotations outside of here
         return dg.MaterializeResult(metadata={"dagster/partition_row_count": 100})
