@@ -119,14 +119,13 @@ def stock_run(home: str, count: int) -> dict[str, float]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
-        policy = dg.BackfillPolicy.single_run()
 
-    @dg.asset(
-        partitions_def=dg.DailyPartitionsDefinition(start_date=days[0], end_date=days[-1]),
-        backfill_policy=policy,
-    )
-    def raw_sales():  # type: ignore[no-untyped-def] # noqa: ANN202 - Dagster resolves annotations outside of here
-        return dg.MaterializeResult(metadata={"dagster/partition_row_count": 100})
+        @dg.asset(
+            partitions_def=dg.DailyPartitionsDefinition(start_date=days[0], end_date=days[-1]),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+        )
+        def raw_sales():  # type: ignore[no-untyped-def] # noqa: ANN202 - Dagster resolves annotations outside of here
+            return dg.MaterializeResult(metadata={"dagster/partition_row_count": 100})
 
     def ran(last: str) -> float:
         tags = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": last}
