@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,8 @@ MOST = 1.2
 NOTE = (
     "The home begins with as much history as a forecast looks at, so that a forecast is the same work at the start and"
     " at the end. *Besides data* is what is neither landing, archive, nor a data file of the newest version of a table."
-    " It is bounded when it grows by no more than the data, counted in partitions: ledger and Dagster hold a row and an"
-    " event for each. A year is lived once for each side. Dagster keeps as many runs as there are days before the start."
+    " It is bounded when it grows by no more than the data, counted in partitions: ledger and Dagster hold a row and"
+    " an event for each. Dagster keeps as many runs as there are days before the start. Each side is lived once."
 )
 
 
@@ -54,7 +55,7 @@ class Year:
     def phases(self) -> list[tuple[int, int]]:
         """The first day and the day after the last of: up to the start, the start, up to the end, the end."""
         cuts = (0, self.before, self.before + self.window + 1, self.days - self.window - 1, self.days)
-        return list(zip(cuts, cuts[1:], strict=False))
+        return list(pairwise(cuts))
 
     def values(self) -> dict[str, int]:
         """As JSON, from which `Year(**values)` makes it again."""

@@ -78,6 +78,17 @@ def rebuild(settings: Settings, store: str | None, first: datetime | None, last:
     show_batch(console, report)
 
 
+@_command
+def maintain(settings: Settings) -> None:
+    """Delete what nobody needs any more: replaced files, old runs and events."""
+    from emma_platform.console import console, show_maintenance, watching
+    from emma_platform.pipeline.run import run_maintenance
+
+    with watching() as observer:
+        done = run_maintenance(settings, observer)
+    show_maintenance(console, done)
+
+
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @_command
 def status(settings: Settings, as_json: bool) -> None:

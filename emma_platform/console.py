@@ -18,6 +18,7 @@ from rich.table import Table
 from emma_platform.recompute.batch import WAITING
 
 if TYPE_CHECKING:
+    from emma_platform.pipeline.maintenance import Upkeep
     from emma_platform.recompute.batch import BatchReport
 
 console = Console()
@@ -139,6 +140,33 @@ def show_status(to: Console, state: dict[str, Any]) -> None:
     if state["last_batch"]:
         batch = state["last_batch"]
         to.print(f"last batch {batch['id']}: {batch['started_at']}, {batch['seconds']:.1f} s", highlight=False)
+    _show_due(to, state["maintenance"])
+
+
+def _show_due(to: Console, state: dict[str, Any]) -> None:
+    """One line: the last maintenance, what has gathered since, and whether it should have run."""
+    last = f"last {state['last']}, " if state["last"] else "never yet, "
+    gathered = f"{state['replaced_files']:,} files ({state['replaced_bytes'] / 1e6:,.1f} MB) replaced since"
+    overdue = "; [bold]due: emma maintain[/]" if state["due"] else ""
+    to.print(f"maintenance: {last}{gathered}{overdue}", highlight=False)
+
+
+def show_maintenance(to: Console, done: Upkeep) -> None:
+    """What maintenance deleted."""
+    to.print(
+        f"Deleted {done.home.deleted.files:,} data files, {done.dagster.runs:,} runs and {done.dagster.events:,} events"
+        f" of Dagster, {done.home.ledger_rows:,} rows of the ledger;"
+        f" {(done.home.freed_bytes + done.dagster.bytes) / 1e6:,.1f} MB freed.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if done.home.left_alone:
+        to.print(
+            f"Left alone: {', '.join(done.home.left_alone)}. A kept publication shows a state of them that is not in"
+            " the lake; they are maintained again when it is kept no more.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _pairs(to: Console, title: str, values: dict[str, Any]) -> None:

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         "0.09,0.19,0.29,0.39,0.49,0.59,0.69,0.79,0.89,0.99", description="What a price may end in."
     )
     kept_publications: int = Field(7, ge=1, description="Publications that stay readable.")
+    kept_runs: int = Field(
+        100, ge=1, description="Runs whose pages and events Dagster keeps; of older ones, what they left as it is."
+    )
+    maintenance_cron: str = Field("30 3 * * *", description="When maintenance runs, in UTC, as cron writes it.")
 
     @property
     def landing(self) -> Path:
@@ -65,6 +69,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Where Dagster keeps its state."""
         return self.home / "dagster"
+
+    @property
+    def spill(self) -> Path:
+        """Where the engine spills to disk."""
+        return self.home / "spill"
 
     @property
     def sources_file(self) -> Path:

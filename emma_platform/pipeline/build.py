@@ -11,6 +11,7 @@ from datetime import date
 import dagster as dg
 
 from emma_platform.pipeline.assets import tables_asset
+from emma_platform.pipeline.maintenance import maintenance_job, maintenance_schedule
 from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.sensors import files_sensor
 from emma_platform.recompute import code
@@ -27,6 +28,8 @@ def build_definitions(home: Home | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[tables],
         sensors=[files_sensor],
+        jobs=[maintenance_job],
+        schedules=[maintenance_schedule(settings.maintenance_cron)],
         resources={"home": resource},
         executor=dg.in_process_executor,
     )

@@ -99,6 +99,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         if held is not None and shard == INDEX_SHARD_NAME:
             yield held
         else:
+            if not Path(self.path_for_shard(shard)).exists():
+                # Maintenance deleted the log of an old run; who still asks for it finds an empty one, not an error.
+                self._initialized_dbs.discard(shard)
             with super()._connect(shard) as connection:
                 yield connection
 

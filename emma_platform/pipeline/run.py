@@ -13,6 +13,7 @@ from dagster import AssetKey
 from emma_platform.model.tables import TABLES
 from emma_platform.pipeline.build import build_definitions
 from emma_platform.pipeline.instance import instance_of
+from emma_platform.pipeline.maintenance import Upkeep, maintain_all
 from emma_platform.pipeline.resources import Home
 from emma_platform.pipeline.sensors import UPDATE_TAG
 from emma_platform.recompute.batch import BatchReport, forget, one_at_a_time
@@ -26,8 +27,12 @@ def run_update(settings: Settings, observer: Observer | None = None) -> BatchRep
     Raises:
         Exception: whatever the batch raised; Dagster's run is marked failed.
     """
-    with instance_of(settings) as instance:
-        home = Home(settings, observer)
+    return update_home(Home(settings, observer))
+
+
+def update_home(home: Home) -> BatchReport:
+    """As `run_update`, on a platform that the caller has put together."""
+    with instance_of(home.settings) as instance:
         build_definitions(home).resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             asset_selection=[AssetKey(table) for table in TABLES],
@@ -50,3 +55,9 @@ def run_rebuild(
     with one_at_a_time(opened):
         forget(opened, store=store, first=first, last=last)
         return run_update(settings, observer)
+
+
+def run_maintenance(settings: Settings, observer: Observer | None = None) -> Upkeep:
+    """Maintain everything, now: what the job of the schedule does, without a run of its own."""
+    with instance_of(settings) as instance:
+        return maintain_all(open_platform(settings, observer), instance)

@@ -129,6 +129,15 @@ batches = sa.Table(
     sa.Column("publication", sa.String),
 )
 
+upkeep = sa.Table(
+    "upkeep",
+    schema,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("versions", sa.JSON, nullable=False),  # of each table when it was last swept
+)
+
 
 class Key(NamedTuple):
     """A partition of a table: store and ISO day, either of them empty where the table has no such dimension."""

@@ -83,9 +83,7 @@ def open_platform(settings: Settings, observer: Observer | None = None) -> Platf
             max_line_bytes=settings.max_line_megabytes * 1_000_000,
         ),
         store=DeltaStore(settings.lake),
-        engine=DuckDBEngine(
-            threads=settings.threads, memory_limit=settings.memory_limit, spill=settings.home / "spill"
-        ),
+        engine=DuckDBEngine(threads=settings.threads, memory_limit=settings.memory_limit, spill=settings.spill),
         ledger=Ledger(settings.ledger),
         now=lambda: datetime.now(UTC),
         observer=observer or Silent(),

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from emma_platform.recompute.intake import known
 from emma_platform.recompute.ledger import batches, files, partitions, reasons
+from emma_platform.recompute.maintenance import due
 from emma_platform.recompute.platform import Platform
 from emma_platform.serving.publish import current
 from emma_platform.sources.protocol import SourceError
@@ -36,6 +37,7 @@ def status(platform: Platform) -> dict[str, Any]:
             "stores": _stores(connection),
             "publication": {"id": publication.id, "at": publication.at.isoformat()} if publication else None,
             "last_batch": _last_batch(connection),
+            "maintenance": due(platform),
         }
 
 

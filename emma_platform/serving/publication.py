@@ -4,22 +4,26 @@ Belongs here: the pointer `current.json`, its words and its errors. Does not bel
 (`contents`), how it is written (`publish`) and how it is read (`reader`).
 
 The pointer is the whole truth: it names the current publication and the earlier ones that are kept. It is replaced by
-rename, so a reader meets the old one or the new one, never a part. Any other file in the folder is a leftover.
+rename, so a reader meets the old one or the new one, never a part. Any other file in the folder is a leftover. The
+pointer also remembers those that were retired a moment ago: whoever has one open still reads its files in the lake.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 POINTER = "current.json"
 LINK = "serving.duckdb"
 """A symbolic link to the current file, for tools that open a fixed path."""
+
+GRACE = timedelta(minutes=15)
+"""A publication that is no longer kept can be read for this long by those who had it open."""
 
 
 class ServingError(Exception):
@@ -45,6 +49,18 @@ class Publication:
     rows: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A publication that is kept no more: the versions it showed, and when another one took its place."""
+
+    versions: Mapping[str, int]
+    at: datetime
+
+    def is_read(self, now: datetime) -> bool:
+        """Someone may still have it open."""
+        return now - self.at < GRACE
+
+
 def file_name(publication_id: str) -> str:
     """The name of the file that holds a publication."""
     return f"serving-{publication_id}.duckdb"
@@ -56,18 +72,47 @@ def publications(published: Path) -> list[Publication]:
     Raises:
         ServingError: the pointer is there but cannot be read.
     """
+    return _pointed_to(published)[0]
+
+
+def retired(published: Path) -> list[Retired]:
+    """The publications that were retired not long before the newest came, newest first.
+
+    Raises:
+        ServingError: the pointer is there but cannot be read.
+    """
+    return _pointed_to(published)[1]
+
+
+def shown_versions(published: Path, now: datetime) -> dict[str, set[int]]:
+    """For each table the versions that someone may be reading: of every kept publication and those just retired.
+
+    Raises:
+        ServingError: the pointer is there but cannot be read.
+    """
+    kept, gone = _pointed_to(published)
+    found: dict[str, set[int]] = {}
+    for versions in [*(p.versions for p in kept), *(r.versions for r in gone if r.is_read(now))]:
+        for table, version in versions.items():
+            found.setdefault(table, set()).add(version)
+    return found
+
+
+def _pointed_to(published: Path) -> tuple[list[Publication], list[Retired]]:
     pointer = published / POINTER
     try:
         text = pointer.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return []
+        return [], []
     try:
         found = json.loads(text)
-        return [_from_json(entry, published) for entry in [found, *found["earlier"]]]
+        kept = [_from_json(entry, published) for entry in [found, *found["earlier"]]]
+        gone = [Retired(entry["versions"], datetime.fromisoformat(entry["at"])) for entry in found.get("retired", [])]
     except (ValueError, KeyError, TypeError) as error:
         raise ServingError(
             f"{pointer} does not name a publication ({error!r}); remove it and run `emma update`"
         ) from error
+    return kept, gone
 
 
 def current(published: Path) -> Publication | None:
@@ -75,9 +120,12 @@ def current(published: Path) -> Publication | None:
     return next(iter(publications(published)), None)
 
 
-def point_to(published: Path, newest: Publication, earlier: list[Publication]) -> None:
+def point_to(published: Path, newest: Publication, earlier: list[Publication], gone: Iterable[Retired]) -> None:
     """Make `newest` the current publication, in one rename, and lead the link for BI tools to it."""
-    entry = _to_json(newest) | {"earlier": [_to_json(publication) for publication in earlier]}
+    entry = _to_json(newest) | {
+        "earlier": [_to_json(publication) for publication in earlier],
+        "retired": [{"versions": dict(one.versions), "at": one.at.isoformat()} for one in gone],
+    }
     text = json.dumps(entry, ensure_ascii=False, indent=1)
     replace_by(published / POINTER, text.encode())
     lead_link_to(published, newest)

@@ -32,12 +32,14 @@ from emma_platform.serving.publication import (
     LINK,
     POINTER,
     Publication,
+    Retired,
     ServingError,
     current,
     file_name,
     lead_link_to,
     point_to,
     publications,
+    retired,
     sync_folder,
 )
 from emma_platform.store.protocol import TableStore
@@ -101,7 +103,8 @@ def publish(
             ) from error
     partial.replace(file)
     sync_folder(published)
-    point_to(published, publication, before[: keep - 1])
+    gone = [Retired(one.versions, at) for one in before[keep - 1 :]]
+    point_to(published, publication, before[: keep - 1], [*gone, *(r for r in retired(published) if r.is_read(at))])
     _remove_leftovers(published, [publication, *before[: keep - 1]])
     return publication
 

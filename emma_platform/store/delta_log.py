@@ -5,11 +5,10 @@ Belongs here: everything that speaks to `deltalake`. Does not belong here: rows 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from emma_platform.model.schema import Table
+from emma_platform.store import delta_entries
 from emma_platform.store.layout import PARTITION_COLUMNS, Place
 from emma_platform.store.protocol import NoVersionError, Size, StoreError
 
 CHECKPOINT_EVERY = 20
 """Commits between checkpoints. One costs .07 s at 5,500 files and .2 s at 55,000; 20 commits open in .03 s."""
+
+CHECKPOINT_BYTES = 1_000_000
+"""Log entries that are read at each opening for want of a checkpoint; the commit of a rebuild has 320 bytes a file."""
 
 OLD_VERSIONS = 8
 """File lists of older versions kept in memory; one of 55,000 files takes about 7 MB."""
@@ -192,36 +195,17 @@ class DeltaLog:
 
     def replaced(self, since: int) -> Size:
         """The files that the commits after a version took out, as far as the log still holds them."""
-        found = Size()
         with explained(self._table.name, self._path):
-            for path in (self._path / "_delta_log").glob("*[0-9].json"):
-                if int(path.stem) > since:
-                    with suppress(FileNotFoundError):  # maintenance is at work
-                        found += _removed_by(path)
-        return found
+            return delta_entries.replaced(self._path / "_delta_log", since)
 
     def tidy(self, oldest: int, leftovers_before: float) -> None:
-        """Checkpoint the newest version, and drop log entries that no version from `oldest` on needs.
-
-        What crashed commits left beside the entries goes when it is older than a time, in seconds since 1970.
-        """
+        """Checkpoint the newest version when that pays, and shorten the log as `delta_entries.drop` says."""
         with self._lock, explained(self._table.name, self._path):
             self._follow()
-            if self._handle is None:
-                return
-            folder = self._path / "_delta_log"
-            if not (folder / f"{self._handle.version():020d}.checkpoint.parquet").exists():
+            log = self._path / "_delta_log"
+            if self._handle is not None and delta_entries.bytes_to_open(log) > CHECKPOINT_BYTES:
                 self._handle.create_checkpoint()
-            checkpoints = [int(path.name.partition(".")[0]) for path in folder.glob("*[0-9].checkpoint.parquet")]
-            start = max((version for version in checkpoints if version <= oldest), default=0)
-            for path in sorted(folder.iterdir()):
-                number = path.name.partition(".")[0]
-                if number.isdigit():
-                    gone = int(number) < start
-                else:
-                    gone = path.name != "_last_checkpoint" and path.stat().st_mtime < leftovers_before
-                if gone:
-                    path.unlink(missing_ok=True)
+            delta_entries.drop(log, oldest, leftovers_before)
 
     def _entry(self, version: int) -> Path:
         return self._path / "_delta_log" / f"{version:020d}.json"
@@ -321,16 +305,6 @@ class DeltaLog:
             handle.version(),
             entries.sort_by([("store_key", "ascending"), ("month", "ascending"), ("path", "ascending")]),
         )
-
-
-def _removed_by(entry: Path) -> Size:
-    """The files that one commit took out; those that it added are passed over unread."""
-    found = Size()
-    with entry.open("rb") as lines:
-        for line in lines:
-            if line.startswith(b'{"remove"'):
-                found += Size(1, json.loads(line)["remove"].get("size") or 0)
-    return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
