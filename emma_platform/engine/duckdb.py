@@ -17,6 +17,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from emma_platform.engine.protocol import Input
 from emma_platform.model.schema import Table
 from emma_platform.model.tables import TABLES
 from emma_platform.store.protocol import Files
@@ -69,14 +70,13 @@ class DuckDBEngine:
         """Give back memory and spilled files."""
         self._connection.close()
 
-    def run(
-        self, sql: str, tables: Mapping[str, Files | pa.Table], parameters: Mapping[str, Any] | None = None
-    ) -> pa.Table:
+    def run(self, sql: str, tables: Mapping[str, Input], parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The result of one SELECT; every column is nullable, as DuckDB says nothing else.
 
         Args:
             sql: names its inputs by the keys of `tables` and its parameters as `$name`.
-            tables: each a set of Parquet files (an empty set is an empty table of that schema) or an Arrow frame.
+            tables: each a set of Parquet files (an empty set is an empty table of that schema), some store-days of one,
+                or an Arrow frame.
             parameters: strings, numbers, dates or lists of strings; exactly those that the statement names.
 
         Raises:
@@ -85,10 +85,7 @@ class DuckDBEngine:
         with self._connection.cursor() as cursor:
             try:
                 for name, rows in tables.items():
-                    if isinstance(rows, Files):
-                        cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {_reading(rows)}")
-                    else:
-                        cursor.register(name, rows)
+                    _show(cursor, name, rows)
                 result: pa.Table = cursor.sql(sql, params=dict(parameters or {})).to_arrow_table()
             except duckdb.Error as error:
                 raise EngineError(f"DuckDB could not run the statement over {', '.join(tables)}: {error}") from error
@@ -121,6 +118,21 @@ class DuckDBEngine:
             FROM digested {grouped}
             """,
             {"digested": rows},
+        )
+
+
+def _show(cursor: duckdb.DuckDBPyConnection, name: str, rows: Input) -> None:
+    """Make an input known by its name."""
+    if isinstance(rows, pa.Table):
+        cursor.register(name, rows)
+    elif isinstance(rows, Files):
+        cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS {_reading(rows)}")
+    else:
+        days = f"{name} days"
+        cursor.register(days, rows.days)
+        cursor.execute(
+            f"CREATE TEMP VIEW {_quoted(name)} AS "
+            f"FROM ({_reading(rows.files)}) SEMI JOIN {_quoted(days)} USING (store, day)"
         )
 
 

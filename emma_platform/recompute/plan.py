@@ -5,7 +5,7 @@ Belongs here: questions to the ledger about work to do. Does not belong here: do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,25 +61,30 @@ def stale(connection: sa.Connection, table: str, selection: Selection, weigh_by:
     return [item for item in items if selection.picks(item.key)]
 
 
-def in_batches(items: Sequence[Stale], limit: int, least: int) -> Iterator[list[Stale]]:
-    """Batches of at most about `limit` rows; a store-month is never cut, so that it is written once.
+def in_batches(items: Sequence[Stale], limit: Callable[[], float], least: int) -> Iterator[list[Stale]]:
+    """Batches of at most about `limit()` rows; a store-month is never cut, so that it is written once.
 
     Args:
         items: in order of store and day.
-        limit: rows in a batch.
+        limit: rows in a batch, asked again for each, so that it may follow what the batches before it took.
         least: rows that a partition counts for at least; it stands for the cost of a partition without rows.
     """
     batch: list[Stale] = []
-    rows = 0
+    rows, most = 0, limit()
     for month in _months(items):
-        weight = sum(max(item.weight, least) for item in month)
-        if batch and rows + weight > limit:
+        weight = weight_of(month, least)
+        if batch and rows + weight > most:
             yield batch
-            batch, rows = [], 0
+            batch, rows, most = [], 0, limit()
         batch += month
         rows += weight
     if batch:
         yield batch
+
+
+def weight_of(items: Iterable[Stale], least: int) -> int:
+    """The rows that partitions count for, each at least `least`."""
+    return sum(max(item.weight, least) for item in items)
 
 
 def _months(items: Iterable[Stale]) -> Iterator[list[Stale]]:

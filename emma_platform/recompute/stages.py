@@ -12,13 +12,14 @@ from datetime import date, timedelta
 import pyarrow as pa
 import sqlalchemy as sa
 
+from emma_platform.engine.protocol import Part
 from emma_platform.model.partitions import WINDOW_DAYS, days_between, month_of
 from emma_platform.model.reasons import NON_PRODUCT_CODES
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
 from emma_platform.recompute.inputs import days_of, keys_frame
 from emma_platform.recompute.ledger import Key, Result, chunks, reasons, record, set_version, upsert, want
-from emma_platform.recompute.plan import Selection, Stale, in_batches, stale
+from emma_platform.recompute.plan import Selection, Stale, in_batches, stale, weight_of
 from emma_platform.recompute.platform import Platform
 from emma_platform.settings import Settings
 from emma_platform.transforms.clean_sales import Cleaned, split
@@ -27,8 +28,11 @@ from emma_platform.transforms.sql import load
 CLEAN_LINES = 1_000_000
 """Raw lines judged at once: about 600 MB as text columns in memory."""
 
-KPI_LINES = 100_000
-"""Clean lines behind one batch of key figures; each can stand in 28 rows of 46 columns when products sell rarely."""
+KPI_ROWS = 500_000
+"""Rows of key figures in one batch: with them a process stays below 1.5 GB."""
+
+KPI_LEAST = 20
+"""Lines that a day counts for at least: products sold before have figures on a day without a line."""
 
 DEMAND = ("store", "day", "product", "category", "units", "sold_units", "sold_revenue", "average_price", "on_hand")
 """The columns that forecasts and price evidence read; a change of the others (a cost) leaves them as they are."""
@@ -42,7 +46,7 @@ def clean(platform: Platform, selection: Selection, codes: Mapping[str, str], ba
         work = stale(connection, "clean_sales", selection, weigh_by="raw_sales")
     done = 0
     announce(platform, "clean_sales", len(work))
-    for items in in_batches(work, CLEAN_LINES, least=1):
+    for items in in_batches(work, lambda: CLEAN_LINES, least=1):
         _clean_batch(platform, items, codes, batch)
         done += len(items)
         platform.observer.progress("clean_sales", done, len(work))
@@ -65,7 +69,7 @@ def _clean_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str,
     judged = platform.engine.run(
         load("clean_sales").text,
         {
-            "raw_sales": rows_of(platform, "raw_sales", keys),
+            "raw_sales": part_of(platform, "raw_sales", keys),
             "products": platform.store.read("products"),
             "stores": platform.store.read("stores"),
         },
@@ -95,18 +99,10 @@ def _clean_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str,
     platform.observer.step("clean_sales: recorded")
 
 
-def rows_of(platform: Platform, table: str, keys: Collection[Key]) -> pa.Table:
+def part_of(platform: Platform, table: str, keys: Collection[Key]) -> Part:
     """The rows of exactly these store-days."""
-    names = ", ".join(TABLES[table].names)
-    return platform.engine.run(
-        f"select {names} from {table} semi join wanted using (store, day)",
-        {
-            table: platform.store.files(
-                table, stores={key.store for key in keys}, months={key.day[:7] for key in keys}
-            ),
-            "wanted": keys_frame(keys),
-        },
-    )
+    files = platform.store.files(table, stores={key.store for key in keys}, months={key.day[:7] for key in keys})
+    return Part(files, keys_frame(keys))
 
 
 def digest_days(
@@ -171,21 +167,38 @@ def kpis(platform: Platform, selection: Selection, codes: Mapping[str, str], bat
     with platform.ledger.transaction() as connection:
         work = stale(connection, "product_kpis", selection, weigh_by="clean_sales")
     done = 0
+    pace = _Pace()
     announce(platform, "product_kpis", len(work))
-    for items in in_batches(work, KPI_LINES, least=20):
-        _kpi_batch(platform, items, codes, batch)
+    for items in in_batches(work, pace.lines, KPI_LEAST):
+        pace.note(_kpi_batch(platform, items, codes, batch), weight_of(items, KPI_LEAST))
         done += len(items)
         platform.observer.progress("product_kpis", done, len(work))
 
 
-def _kpi_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str, str], batch: int) -> None:
+class _Pace:
+    """How many lines bring about `KPI_ROWS` rows, as the batches so far say; 28 rows a line before the first."""
+
+    def __init__(self) -> None:
+        self._rows_a_line: float | None = None
+
+    def lines(self) -> float:
+        """The lines of the next batch."""
+        return KPI_ROWS / (self._rows_a_line or WINDOW_DAYS)
+
+    def note(self, rows: int, lines: int) -> None:
+        """A batch of so many lines had so many rows; the densest batch counts, for the sake of memory."""
+        self._rows_a_line = max(rows / lines, self._rows_a_line or 0)
+
+
+def _kpi_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str, str], batch: int) -> int:
+    """Compute some partitions; returns how many rows they have."""
     keys = [item.key for item in items]
     alive = [item.key for item in items if item.wanted]
     rows = platform.engine.run(
         load("product_kpis").text,
         {
-            "clean_sales": rows_of(platform, "clean_sales", _windows(alive)),
-            "stock": rows_of(platform, "stock", alive),
+            "clean_sales": part_of(platform, "clean_sales", _windows(alive)),
+            "stock": part_of(platform, "stock", alive),
             "products": platform.store.read("products"),
             "wanted": keys_frame(alive),
         },
@@ -199,6 +212,7 @@ def _kpi_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str, s
         propagate.from_kpis(connection, stores, codes, platform.settings.forecast_history_days)
         set_version(connection, "product_kpis", version)
     platform.observer.step("product_kpis: recorded")
+    return rows.num_rows
 
 
 def _windows(keys: Collection[Key]) -> set[Key]:

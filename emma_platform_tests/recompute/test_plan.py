@@ -29,7 +29,7 @@ def month(item: Stale) -> tuple[str, str]:
 
 @given(work, st.integers(1, 200), st.integers(1, 5))
 def test_batches_are_all_the_work_in_order_and_cut_no_month(items: list[Stale], limit: int, least: int) -> None:
-    batches = list(in_batches(items, limit, least))
+    batches = list(in_batches(items, lambda: limit, least))
     assert [item for batch in batches for item in batch] == items
     assert all(month(one[-1]) != month(other[0]) for one, other in pairwise(batches))
     for batch in batches:
@@ -39,7 +39,13 @@ def test_batches_are_all_the_work_in_order_and_cut_no_month(items: list[Stale], 
 
 def test_batches_are_no_smaller_than_need_be() -> None:
     items = [Stale(Key("S1", f"2026-{month:02d}-01"), "w", 10) for month in range(1, 7)]
-    assert [len(batch) for batch in in_batches(items, 20, 1)] == [2, 2, 2]
+    assert [len(batch) for batch in in_batches(items, lambda: 20, 1)] == [2, 2, 2]
+
+
+def test_the_size_of_a_batch_may_follow_the_batches_before_it() -> None:
+    items = [Stale(Key("S1", f"2026-{month:02d}-01"), "w", 10) for month in range(1, 8)]
+    limits = iter([10, 20, 40])
+    assert [len(batch) for batch in in_batches(items, lambda: next(limits), 1)] == [1, 2, 4]
 
 
 def test_stale_is_what_should_be_computed_from_something_else(tmp_path: Path) -> None:
