@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
-from emma_platform.recompute.ledger import NO_DAY, Key, Result, partitions, record, set_version, want
+from emma_platform.recompute.ledger import NO_DAY, Key, Result, partitions, record, select_in, set_version, want
 from emma_platform.recompute.plan import Selection, Stale, stale
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.stages import DEMAND, announce, months_before
@@ -86,9 +86,10 @@ def weighed(work: Work, items: Sequence[Stale]) -> Iterator[list[Stale]]:
     """The stores in groups of bounded key figures."""
     group: list[Stale] = []
     rows = 0
+    statement = sa.select(p.store, sa.func.sum(p.rows)).where(p.table_name == "product_kpis").group_by(p.store)
     with work.platform.ledger.transaction() as connection:
-        statement = sa.select(p.store, sa.func.sum(p.rows)).where(p.table_name == "product_kpis").group_by(p.store)
-        weights = {store: int(total) for store, total in connection.execute(statement)}
+        found = select_in(connection, statement, p.store, [item.key.store for item in items])
+    weights = {store: int(total) for store, total in found}
     for item in items:
         weight = weights.get(item.key.store, 0)
         if group and rows + weight > DEMAND_ROWS:
@@ -135,8 +136,7 @@ def last_days(connection: sa.Connection, stores: Iterable[str]) -> dict[str, dat
     statement = (
         sa.select(p.store, sa.func.max(p.day)).where(p.table_name == "product_kpis", p.rows > 0).group_by(p.store)
     )
-    wanted = set(stores)
-    return {store: date.fromisoformat(day) for store, day in connection.execute(statement) if store in wanted}
+    return {store: date.fromisoformat(day) for store, day in select_in(connection, statement, p.store, stores)}
 
 
 def by_store(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
