@@ -25,6 +25,7 @@ MEASURES = {
     "P7": "p7_page",
     "P8": "p8_rival_project",
     "P9": "p9_year",
+    "P10": "p10_scale",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -37,7 +38,11 @@ RESULTS = Path(__file__).parent / "results.json"
 @click.option("--work", type=click.Path(path_type=Path), help="Where to work; by default a temporary folder.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS,
               help="Where the results are kept; RESULTS.md is written beside it. Other measures stay.")  # fmt: skip
-def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> None:
+@click.option("--lines", type=click.IntRange(1), help="Lines of a store-day in P10; by default those of its size.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Where P10 puts its pictures of the Dagster UI.")
+def main(
+    size: str, only: str, repeat: int, work: Path | None, output: Path, lines: int | None, pictures: Path | None
+) -> None:
     """Measure, show the table and write it down."""
     chosen = [name.strip().upper() for name in only.split(",") if name.strip()]
     if unknown := set(chosen) - set(MEASURES):
@@ -51,7 +56,7 @@ def main(size: str, only: str, repeat: int, work: Path | None, output: Path) -> 
             module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
             click.echo(f"{name}: {(module.__doc__ or '').splitlines()[0].partition(': ')[2]}", err=True)
             try:
-                found = module.run(Bench(size, repeat, folder / name))
+                found = module.run(Bench(size, repeat, folder / name, lines=lines, pictures=pictures))
             except SideError as error:
                 click.echo(f"{name} failed: {error}", err=True)
                 failed.append(name)

@@ -128,6 +128,26 @@ def write_days(shape: Shape, landing: Path, store_days: Collection[tuple[int, in
             _put(landing, store, period, text)
 
 
+def write_corrected(shape: Shape, landing: Path, store_days: Collection[tuple[int, int]], *, revision: int) -> None:
+    """Write the files of the months that hold these store-days again, with other quantities on those days."""
+    import duckdb
+
+    connection = duckdb.connect()
+    corrected: dict[tuple[int, str], set[int]] = {}
+    for store, day in store_days:
+        corrected.setdefault((store, f"{day_at(day):%Y-%m}"), set()).add(day)
+    for (store, month), days in corrected.items():
+        of_month = [day for day in range(shape.days) if f"{day_at(day):%Y-%m}" == month]
+        texts = [
+            text
+            for day in of_month
+            for _, text in _texts(
+                connection, shape, store, range(day, day + 1), "day", [], revision=revision if day in days else 0
+            )
+        ]
+        _put(landing, store, month, "\n".join(texts))
+
+
 def sales_file(landing: Path, store: int, period: str) -> Path:
     """Where a store's sales of a period (2024-03 or 2024-03-01) lie."""
     return landing / "sales" / store_name(store) / f"{store_name(store)}-{period}.csv"

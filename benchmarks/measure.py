@@ -54,12 +54,16 @@ class Bench:
         work: the folder for all files; made when missing.
         apart: each side in a process of its own. In this one it costs no start, but memory and imports are shared, so
             that the figures mean little: enough to see that the code runs.
+        lines: those of a store-day in P10, where they are to differ from its size's.
+        pictures: a folder for screenshots of the UI in P10; none are kept without.
     """
 
     size: str
     repeat: int
     work: Path
     apart: bool = True
+    lines: int | None = None
+    pictures: Path | None = None
 
     def call(self, function: str, **arguments: Any) -> Side:  # noqa: ANN401 - whatever JSON can hold
         """Call `module:function` of this package and see what it takes.
