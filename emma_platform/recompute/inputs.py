@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from emma_platform.model.partitions import month_of
 from emma_platform.model.tables import SET_ASIDE_ROWS, TABLES
 from emma_platform.recompute import propagate, reference
+from emma_platform.recompute.arrived import Arrived, Slice, arrived
 from emma_platform.recompute.ledger import (
     Key,
     Result,
@@ -42,7 +42,6 @@ from emma_platform.store.protocol import Days
 SLICED = {"sales": "raw_sales", "stock": "stock"}
 """The kinds of input that are kept by store and day, and their tables."""
 
-Slice = tuple[str, str, str]  # file, store, day
 f, s = files.c, slices.c
 
 
@@ -57,14 +56,14 @@ def write_group(platform: Platform, readings: list[Reading], codes: Mapping[str,
     new: dict[str, dict[Slice, tuple[str, int]]] = {}
     touched: dict[str, set[Key]] = {}
     for kind, table in SLICED.items():
-        rows = _concat(table, [piece for reading in readings for piece in reading.rows(kind)])
-        new[kind] = _digest(platform, table, rows)
+        brought = arrived(platform.engine, table, (rows for reading in readings for rows in reading.rows(kind)))
+        new[kind] = brought.slices
         old = {piece: state for piece, (state_kind, state) in before.items() if state_kind == kind}
         touched[kind] = {
             Key(piece[1], piece[2]) for piece in old.keys() | new[kind].keys() if old.get(piece) != new[kind].get(piece)
         }
         if touched[kind]:
-            versions[table] = _replace_days(platform, table, rows, touched[kind], names | set(displaced), batch)
+            versions[table] = _replace_days(platform, table, brought, touched[kind], names | set(displaced), batch)
     unplaced = _replace_unplaced(platform, readings, names | set(displaced), batch)
     if unplaced is not None:
         versions["set_aside_rows"] = unplaced
@@ -118,15 +117,6 @@ def _concat(table: str, pieces: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([empty, *(piece.select(empty.column_names).cast(empty.schema) for piece in pieces)])
 
 
-def _digest(platform: Platform, table: str, rows: pa.Table) -> dict[Slice, tuple[str, int]]:
-    if not rows.num_rows:
-        return {}
-    digests = platform.engine.digest(rows, by=["file", "store", "day"], columns=TABLES[table].names).to_pydict()
-    days = [day.isoformat() for day in digests["day"]]
-    pieces = zip(digests["file"], digests["store"], days, strict=True)
-    return dict(zip(pieces, zip(digests["content"], digests["rows"], strict=True), strict=True))
-
-
 def days_of(keys: Iterable[Key]) -> Days:
     """The store-days of partitions, as the store takes them."""
     days: dict[str | None, set[date]] = defaultdict(set)
@@ -147,24 +137,25 @@ def keys_frame(keys: Collection[Key]) -> pa.Table:
 
 
 def _replace_days(
-    platform: Platform, table: str, rows: pa.Table, keys: set[Key], replaced: set[str], batch: int
+    platform: Platform, table: str, brought: Arrived, keys: set[Key], replaced: set[str], batch: int
 ) -> int:
     """Commit the touched store-days: the group's rows, and from the lake the rows of all other files."""
-    kept = platform.store.files(
-        table, stores={key.store for key in keys}, months={month_of(date.fromisoformat(key.day)) for key in keys}
-    )
     names = ", ".join(TABLES[table].names)
-    merged = platform.engine.run(
-        f"select {names} from arrived semi join wanted using (store, day) union all "
-        f"select {names} from kept semi join wanted using (store, day) anti join replaced using (file)",
-        {
-            "arrived": rows,
-            "kept": kept,
-            "wanted": keys_frame(keys),
-            "replaced": pa.table({"file": pa.array(sorted(replaced), pa.string())}),
-        },
-    )
-    return platform.store.commit(table, merged, days_of(keys), {"batch": str(batch)})
+    version = 0
+    for part, rows in brought.parts(keys):
+        kept = platform.store.files(table, stores={key.store for key in part}, months={key.day[:7] for key in part})
+        merged = platform.engine.run(
+            f"select {names} from arrived semi join wanted using (store, day) union all "
+            f"select {names} from kept semi join wanted using (store, day) anti join replaced using (file)",
+            {
+                "arrived": rows,
+                "kept": kept,
+                "wanted": keys_frame(part),
+                "replaced": pa.table({"file": pa.array(sorted(replaced), pa.string())}),
+            },
+        )
+        version = platform.store.commit(table, merged, days_of(part), {"batch": str(batch)})
+    return version
 
 
 def _replace_unplaced(platform: Platform, readings: list[Reading], replaced: set[str], batch: int) -> int | None:

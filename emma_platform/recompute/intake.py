@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from emma_platform.recompute.arrived import Overflow
 from emma_platform.recompute.inputs import write_group
 from emma_platform.recompute.ledger import files, select_in, upsert
 from emma_platform.recompute.platform import Platform
@@ -23,6 +24,10 @@ from emma_platform.recompute.reading import Reading
 from emma_platform.sources.protocol import Sighting, SourceError, Taken
 
 GROUP_FILES = 5_000
+
+TEXT_TO_ROWS = 4
+"""Bytes that a byte of CSV takes as columns of text in memory, about."""
+
 f = files.c
 
 
@@ -160,9 +165,24 @@ def _due(platform: Platform) -> list[Taken]:
 def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch: int, read: _Counter) -> None:
     """Read the files of a group and write what they say; files that cannot be read are noted and left."""
     before = _rows(platform, [item.name for item in taken])
+    settings = platform.settings
+    with Overflow(settings.spill, settings.batch_megabytes * 1_000_000 * TEXT_TO_ROWS) as overflow:
+        readings, noted = _read(platform, taken, before, read, overflow)
+        with platform.ledger.transaction() as connection:
+            for values in noted:
+                upsert(connection, files, [values])
+        if readings:
+            platform.source.secure(_not_yet_listed(readings, before))
+            write_group(platform, readings, codes, batch)
+
+
+def _read(
+    platform: Platform, taken: list[Taken], before: Mapping[str, sa.Row[Any]], read: _Counter, overflow: Overflow
+) -> tuple[list[Reading], list[dict[str, Any]]]:
+    """What the files say, and what the ledger is to note of those that say nothing new or cannot be read."""
     readings: list[Reading] = []
-    seen: list[dict[str, Any]] = []
-    failed: dict[str, dict[str, Any]] = {}
+    noted: list[dict[str, Any]] = []
+    failed: set[str] = set()
     zones = _zones(platform)
     originals = _originals(platform, taken)
     described = [(item, platform.source.description(item.name)) for item in taken]
@@ -172,22 +192,20 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
         row = before.get(item.name)
         same = row is not None and row.sha256 == item.sha256 and row.description == description
         if same and row is not None and row.state == "taken":
-            seen.append(_seen_again(item))
+            noted.append(_seen_again(item))
             continue
         original = originals[item.sha256, description]
         if original != item.name and original not in failed:
             readings.append(Reading(item, description, copy_of=original))
             continue
         try:
-            readings.append(Reading(item, description, list(platform.source.read(item, zones))))
+            deliveries = [overflow.hold(delivery) for delivery in platform.source.read(item, zones)]
         except SourceError as error:
-            failed[item.name] = _failure(item, error, row, failed_as=description)
-    with platform.ledger.transaction() as connection:
-        for values in (*seen, *failed.values()):
-            upsert(connection, files, [values])
-    if readings:
-        platform.source.secure(_not_yet_listed(readings, before))
-        write_group(platform, readings, codes, batch)
+            noted.append(_failure(item, error, row, failed_as=description))
+            failed.add(item.name)
+        else:
+            readings.append(Reading(item, description, deliveries))
+    return readings, noted
 
 
 def _not_yet_listed(readings: list[Reading], before: Mapping[str, sa.Row[Any]]) -> list[Taken]:
