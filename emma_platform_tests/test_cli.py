@@ -182,7 +182,7 @@ def test_a_home_without_a_publication_is_no_error_to_ask_but_to_export(tmp_path:
 def test_a_ledger_that_cannot_be_opened_exits_with_1(home: Path, url: str, message: str) -> None:
     result = emma("status", "--home", home, environment={"EMMA_LEDGER_URL": url})
     assert result.exit_code == 1
-    assert said(result).startswith("Error: The ledger cannot be read or written")
+    assert said(result).startswith("Error: The ledger or Dagster's history cannot be read or written")
     assert message in said(result)
 
 

@@ -11,10 +11,13 @@ new `wanted` of everything that depends on it in the same transaction, so a cras
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -169,12 +172,10 @@ def chunks(items: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
 
 
 class Ledger:
-    """The ledger on SQLite or PostgreSQL; made when it is not there."""
+    """The ledger on SQLite or PostgreSQL; made when it is not there, only read where it may not be written."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
+        self._engine = _engine_of(url)
         _make_tables(self._engine)
 
     @contextmanager
@@ -186,6 +187,24 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
+
+
+def _engine_of(url: str) -> sa.Engine:
+    place = sa.make_url(url)
+    if place.get_backend_name() != "sqlite":
+        return sa.create_engine(url)
+    file = Path(place.database or "")
+    if file.exists() and not os.access(file.parent, os.W_OK):
+        return sa.create_engine("sqlite://", creator=lambda: _read_only(file), poolclass=sa.NullPool)
+    engine = sa.create_engine(url, connect_args={"timeout": 60})
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    """A database in WAL mode in a folder where SQLite cannot make the files it needs to share it with a writer."""
+    shared = file.with_name(f"{file.name}-wal").exists()
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=ro{'' if shared else '&immutable=1'}", uri=True)
 
 
 def _make_tables(engine: sa.Engine) -> None:

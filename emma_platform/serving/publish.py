@@ -99,7 +99,8 @@ def publish(
             _write(connection, partial, publication, paths, counts)
         except duckdb.Error as error:
             raise ServingError(
-                f"cannot publish {publication_id}: {error}; run `emma rebuild` if it stays so"
+                f"cannot publish {publication_id}: {error}; free space if the disk is full, then run `emma update`; "
+                "run `emma rebuild` if it stays so"
             ) from error
     partial.replace(file)
     sync_folder(published)

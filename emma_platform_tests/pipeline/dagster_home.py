@@ -16,6 +16,7 @@ from emma_platform.pipeline.resources import Home as HomeResource
 from emma_platform.pipeline.run import run_update
 from emma_platform.recompute.batch import BatchReport
 from emma_platform.recompute.ledger import Key, partitions
+from emma_platform.recompute.platform import Observer
 from emma_platform_tests.recompute.home import Home, sale
 
 DAYS = [day for day in range(34) if day != 7]
@@ -53,8 +54,8 @@ class DagsterHome(Home):
         with instance_of(self.settings) as instance:
             yield instance
 
-    def definitions(self) -> dg.Definitions:
-        return build_definitions(HomeResource(self.settings))
+    def definitions(self, observer: Observer | None = None) -> dg.Definitions:
+        return build_definitions(HomeResource(self.settings, observer))
 
     def by_hand(
         self,
@@ -62,12 +63,13 @@ class DagsterHome(Home):
         assets: Sequence[str],
         partition: str | None = None,
         span: tuple[str, str] | None = None,
+        observer: Observer | None = None,
     ) -> dg.ExecuteInProcessResult:
         """What the UI starts for one partition, or by the tags of a range for a rectangle of them."""
         ends = dict(
             zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), span or (), strict=False)
         )
-        return self.definitions().resolve_implicit_global_asset_job_def().execute_in_process(
+        return self.definitions(observer).resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey(name) for name in assets], partition_key=partition,
             tags=ends, run_config=QUIET,
         )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Runs of Dagster that are killed or fail anywhere: the next update completes the work, and Dagster tells the truth.
+
+EMMA_TEST_KILLS sets how many runs are killed at a random instant.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from emma_platform.pipeline.event_log import BATCH_SIZE
+from emma_platform.pipeline.run import run_update
+from emma_platform.recompute.batch import update as update_alone
+from emma_platform_tests.pipeline import victims
+from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
+from emma_platform_tests.pipeline.victims import Twin
+from emma_platform_tests.recompute import midway
+from emma_platform_tests.recompute.home import Home
+
+KILLS = int(os.environ.get("EMMA_TEST_KILLS", "6"))
+TELLING = [
+    "dagster: batch named", "dagster: stores added", "dagster: partitions removed", "dagster: partitions reported",
+    "dagster: told", "dagster: checks reported",
+]  # fmt: skip
+"""The steps of telling Dagster, in order."""
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([victims.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
+pytestmark = pytest.mark.usefixtures("kept_environment")
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
+    before = dict(os.environ)
+    root = tmp_path_factory.mktemp("crashes")
+    home = victims.lived(root / "home")
+    seen = midway.content(midway.Reader(home.settings.published))
+    victims.drop_the_rest(home)
+    home.platform.ledger.close()
+    shutil.copytree(root / "home", root / "saved", symlinks=True)
+    home.run()
+    victims.assert_told(home)
+    after = midway.state(home)
+    at_once = Home(root / "at-once")
+    for file in (root / "home" / "landing").iterdir():
+        at_once.drop(file.name, file.read_bytes())
+    at_once.sell("gone.csv", victims.sale(on=21, receipt="G"))
+    update_alone(at_once.platform)
+    assert home.everything() == at_once.everything()
+    assert after["published"] != seen
+    os.environ.clear()
+    os.environ.update(before)
+    return Twin(root / "saved", root / "home", seen, after)
+
+
+def started(target: object, *arguments: object) -> BaseProcess:
+    process = processes.Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process.start()
+    return process
+
+
+def begun(deed: str, folder: Path) -> BaseProcess:
+    """A process that is about to do something."""
+    here, there = processes.Pipe(duplex=False)
+    process = started(victims.do, deed, folder, there)
+    there.close()
+    here.recv()
+    here.close()
+    return process
+
+
+def complete(twin: Twin) -> None:
+    run_update(DagsterHome(twin.folder).settings)
+    twin.assert_completed()
+
+
+def lasting(twin: Twin, deed: str) -> float:
+    """How long a deed takes, in seconds."""
+    twin.home()
+    process = begun(deed, twin.folder)
+    start = time.perf_counter()
+    process.join()
+    assert process.exitcode == 0
+    return time.perf_counter() - start
+
+
+def test_a_run_killed_at_any_instant_is_completed_by_the_next(twin: Twin) -> None:
+    lasting(twin, "update")  # the first process of all pays for the imports
+    chance = random.Random(13)  # noqa: S311
+    deeds = [list(victims.DEEDS)[number % len(victims.DEEDS)] for number in range(KILLS)]
+    lasts = {deed: lasting(twin, deed) for deed in dict.fromkeys(deeds)}
+    killed = 0
+    for deed in deeds:
+        twin.home()
+        process = begun(deed, twin.folder)
+        until = time.perf_counter() + chance.uniform(0, lasts[deed])
+        while (left := until - time.perf_counter()) > 0:
+            process.join(min(left, 0.05))
+            twin.assert_readers_see_a_whole_state()
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        twin.assert_readers_see_a_whole_state()
+        complete(twin)
+    assert killed >= KILLS // 2
+
+
+def test_runs_killed_one_after_another_each_later_in_telling_dagster(twin: Twin) -> None:
+    twin.home()
+    for step in TELLING:
+        process = started(victims.do_until, "update", twin.folder, step)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, step
+        twin.assert_readers_see_a_whole_state()
+    complete(twin)
+
+
+def test_a_run_that_fails_in_telling_dagster_is_completed_by_the_next(twin: Twin) -> None:
+    home = twin.home()
+
+    def fail() -> None:
+        raise OSError("injected")
+
+    for step in TELLING:
+        with pytest.raises(OSError, match="injected"):
+            run_update(home.settings, midway.At(step, fail))
+    complete(twin)
+
+
+def test_a_home_whose_first_run_was_killed_is_as_good_as_any(tmp_path: Path) -> None:
+    """More than one batch of events is told; killed while Dagster's databases are made, and between two batches."""
+    home = DagsterHome(tmp_path / "home")
+    for number, store in enumerate(victims.STORES):
+        home.sell(f"sales-{number}.csv", *lines(store, range(150)))
+    home.platform.ledger.close()
+    chance = random.Random(3)  # noqa: S311
+    for _ in range(max(2, KILLS // 10)):
+        process = begun("update", tmp_path / "home")
+        process.join(chance.uniform(0, 1))
+        process.kill()
+        process.join()
+    process = started(victims.do_until, "update", tmp_path / "home", "dagster: partitions reported")
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with home.instance() as instance:
+        shown = home.shown(instance)
+    assert sum(map(len, shown.values())) == BATCH_SIZE
+    run_update(home.settings)
+    victims.assert_told(home)
+    assert sum(map(len, home.held().values())) > BATCH_SIZE
+    assert not (left := victims.leftovers(home)), left
