@@ -1,4 +1,4 @@
-"""Homes to run Dagster on: one is filled and updated once, the tests get copies of it."""
+"""Homes to run Dagster on: one is filled and updated once, the tests get copies of it. Empty instances."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from emma_platform.pipeline.event_log import BatchedSqliteEventLogStorage
 from emma_platform_tests.pipeline.dagster_home import DagsterHome
+from emma_platform_tests.pipeline.instances import make_instance
 
 
 @pytest.fixture
@@ -38,3 +41,15 @@ def home(filled_home: Path, tmp_path: Path, kept_environment: None) -> DagsterHo
     """A home where two stores sold on 33 days, all of it computed and told to Dagster."""
     shutil.copytree(filled_home, tmp_path / "home", symlinks=True)
     return DagsterHome(tmp_path / "home")
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    with make_instance(tmp_path / "home", monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def storage(instance: dg.DagsterInstance) -> BatchedSqliteEventLogStorage:
+    assert isinstance(instance.event_log_storage, BatchedSqliteEventLogStorage)
+    return instance.event_log_storage
