@@ -148,13 +148,14 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         merged.moved_stores = {store for store in zones if store}
     else:
         stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])
-        for forecast in ("sales_forecast", "price_evidence"):
-            merged.touched[forecast] |= {
-                Key(key.store, NO_DAY)
-                for key in _of_stores(
-                    platform, "product_kpis", set() if None in stores else stores, every=None in stores
-                )
-            }
+        for follower in ("sales_forecast", "price_evidence"):
+            if table in TABLES[follower].inputs:
+                merged.touched[follower] |= {
+                    Key(key.store, NO_DAY)
+                    for key in _of_stores(
+                        platform, "product_kpis", set() if None in stores else stores, every=None in stores
+                    )
+                }
 
 
 def _using(platform: Platform, table: str, products: Collection[str | None]) -> set[Key]:

@@ -1,91 +1,222 @@
-"""Random histories of a small chain: files that arrive, change, come again, go, and updates in between."""
+"""Random histories of a small chain: all that can happen to its files, and updates in between.
+
+Belongs here: the events, how they are drawn, and a history written as a script that a person can follow by hand.
+Does not belong here: letting them happen (`life`) and what must hold (`test_laws`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from hypothesis import strategies as st
 
-from emma_platform_tests.recompute.home import HEADER, Home, day, sale
+from emma_platform.recompute.ledger import NO_DAY, Key
+from emma_platform_tests.recompute.home import HEADER, day, sale
 
 SALES_FILES = ("a.csv", "b.csv", "deep/c.csv")
+BROKEN = "what is this?\nno table\n"
+STORES = ("S1", "Süd/2")
 
 
 @dataclass(frozen=True)
 class Drop:
+    """A file arrives, for the first time or again with other rows."""
+
     name: str
     text: str
 
 
 @dataclass(frozen=True)
+class Copy:
+    """The bytes of a file arrive again under another name."""
+
+    name: str
+    to: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A file gets another name."""
+
+    name: str
+    to: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """The last rows of a file go to the end of another one."""
+
+    name: str
+    to: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Withdraw:
+    """A file is taken away."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class Update:
-    pass
+    """`emma update`."""
 
 
-Event = Drop | Withdraw | Update
+@dataclass(frozen=True)
+class Crash:
+    """`emma update` that fails at one of its steps; when it has fewer, it comes to its end."""
 
+    step: int
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """`emma rebuild` of everything, or of a store and the days from `first` on."""
+
+    store: str | None = None
+    first: date | None = None
+
+
+@dataclass(frozen=True)
+class Materialise:
+    """One partition, computed by hand."""
+
+    table: str
+    key: Key
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting gets another value."""
+
+    setting: str
+    value: object
+
+
+Event = Drop | Copy | Rename | Move | Withdraw | Update | Crash | Rebuild | Materialise | Change
+
+
+def _file(header: str, rows: st.SearchStrategy[tuple[str, ...]], most: int) -> st.SearchStrategy[str]:
+    return st.lists(rows, max_size=most).map(lambda found: header + "".join(f"{','.join(row)}\n" for row in found))
+
+
+_store = st.sampled_from(STORES)
+_anywhere = st.sampled_from(["S1", ""])
+_near = st.sampled_from([0, 1, 2, 3]).map(day)
 _sale = st.builds(
     sale,
-    store=st.sampled_from(["S1", "Süd/2"]),
+    store=_store,
     on=st.sampled_from([0, 1, 2, 20, 27, 28, 60]),
-    product=st.sampled_from(["P1", "P2", "POSTAGE"]),
-    quantity=st.sampled_from([1, 3, -1, 0, "many"]),
-    price=st.sampled_from(["2.50", "4"]),
-    receipt=st.sampled_from(["R1", "R2", ""]),
+    product=st.sampled_from(["P1", "P2", " P1 ", "POSTAGE", ""]),
+    quantity=st.sampled_from([1, 3, -1, -3, 0, "many"]),
+    price=st.sampled_from(["2.50", "4", "0", ""]),
+    receipt=st.sampled_from(["R1", "R2", "CR1", ""]),
+    hour=st.sampled_from([10, 23]),
 )
-_unreadable = st.sampled_from(['"S1",R9,yesterday,P1,1,1\n', ",R9,2026-01-01,P1,1,1\n", '"S1",R9,2031-01-01,P1,1,1\n'])
-_sales = st.lists(st.one_of(_sale, _sale, _sale, _unreadable), max_size=6).map(lambda lines: HEADER + "".join(lines))
-_products = st.lists(
-    st.tuples(st.sampled_from(["P1", "P2"]), st.sampled_from(["tea", "jam"]), st.sampled_from(["1.10", "1.20", ""])),
-    max_size=2,
-).map(lambda rows: "product,category,unit_cost\n" + "".join(",".join(row) + "\n" for row in rows))
-_stores = st.lists(
-    st.tuples(st.sampled_from(["S1", "Süd/2"]), st.sampled_from(["Europe/Berlin", "Asia/Tokyo"])), max_size=2
-).map(lambda rows: "store,time_zone\n" + "".join(",".join(row) + "\n" for row in rows))
-_stock = st.lists(
+_at_an_instant = _sale.map(lambda line: line.replace(":00:00,", ":30:00Z,"))
+_unplaced = st.sampled_from(['"S1",R9,yesterday,P1,1,1\n', ",R9,2026-01-01,P1,1,1\n", '"S1",R9,2031-01-01,P1,1,1\n'])
+_lines = st.lists(st.one_of(_sale, _sale, _sale, _at_an_instant, _unplaced), max_size=6)
+_sales = _lines.map(lambda lines: HEADER + "".join(lines))
+_products = _file(
+    "product,category,unit_cost,max_quantity\n",
     st.tuples(
-        st.sampled_from(["S1", "Süd/2"]), st.integers(0, 3).map(day), st.sampled_from(["P1", "P3"]), st.integers(0, 5)
+        st.sampled_from(["P1", "P2", "POSTAGE", ""]),
+        st.sampled_from(["tea", "jam"]),
+        st.sampled_from(["1.10", "1.20", ""]),
+        st.sampled_from(["", "", "2"]),
     ),
-    max_size=3,
-).map(lambda rows: "store,day,product,on_hand\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
-_promotions = st.lists(
-    st.tuples(st.sampled_from(["S1", ""]), st.sampled_from(["P1", "P2"]), st.just(day(1)), st.just(day(2))), max_size=1
-).map(lambda rows: "store,product,first_day,last_day\n" + "".join(",".join(row) + "\n" for row in rows))
-
-_drop = st.one_of(
-    st.builds(Drop, st.sampled_from(SALES_FILES), _sales),
-    st.builds(Drop, st.sampled_from(SALES_FILES), _sales),
+    most=2,
+)
+_stores = _file("store,time_zone\n", st.tuples(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""])), most=2)
+_stock = _file(
+    "store,day,product,on_hand\n",
+    st.tuples(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"])),
+    most=3,
+)
+_promotions = _file(
+    "store,product,first_day,last_day\n",
+    st.tuples(_anywhere, st.sampled_from(["P1", "P2"]), _near, st.sampled_from([3, 30, 80]).map(day)),
+    most=2,
+)
+_calendar = _file(
+    "store,day,event,kind\n",
+    st.tuples(
+        _anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"])
+    ),
+    most=2,
+)
+_name = st.sampled_from(SALES_FILES)
+_drop_sales = st.builds(Drop, _name, _sales)
+_drop_reference = st.one_of(
     st.builds(Drop, st.sampled_from(["products.csv", "products-2.csv"]), _products),
     st.builds(Drop, st.just("stores.csv"), _stores),
     st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _stock),
-    st.builds(Drop, st.just("promotions.csv"), _promotions),
+    st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _promotions),
+    st.builds(Drop, st.just("calendar.csv"), _calendar),
 )
+_any_name = st.sampled_from([*SALES_FILES, "products.csv", "stores.csv", "stock.csv", "promotions.csv"])
+_arrange = st.one_of(
+    st.builds(Copy, _name, _name),
+    st.builds(Rename, _name, st.sampled_from([*SALES_FILES, "other name.csv"])),
+    st.builds(Move, _name, _name, st.integers(1, 3)),
+    st.builds(Withdraw, _any_name),
+    st.builds(Drop, _any_name, st.just(BROKEN)),
+)
+_a_day = st.builds(Key, _store, st.sampled_from([0, 1, 20, 28]).map(day))
+_by_hand = st.one_of(
+    st.builds(Rebuild, st.one_of(st.none(), _store), st.sampled_from([None, date(2026, 1, 2)])),
+    st.builds(Materialise, st.sampled_from(["raw_sales", "clean_sales", "product_kpis"]), _a_day),
+    st.builds(
+        Materialise,
+        st.sampled_from(["sales_forecast", "price_recommendations"]),
+        st.builds(Key, _store, st.just(NO_DAY)),
+    ),
+    st.builds(Change, st.just("forecast_history_days"), st.sampled_from([28, 40])),
+    st.builds(Change, st.just("non_product_codes"), st.sampled_from(["p2", ""])),
+    st.builds(Change, st.just("minimum_margin_pct"), st.sampled_from([5.0, 40.0])),
+)
+_update = st.just(Update())
 histories: st.SearchStrategy[list[Event]] = st.lists(
-    st.one_of(_drop, _drop, _drop, st.builds(Withdraw, st.sampled_from(SALES_FILES)), st.just(Update())),
+    st.one_of(
+        _drop_sales, _drop_sales, _drop_sales, _drop_reference, _drop_reference, _arrange, _update, _update,
+        st.builds(Crash, st.integers(1, 18)), _by_hand,
+    ),
     min_size=1,
-    max_size=10,
-)
+    max_size=12,
+)  # fmt: skip
 
 
-def play(home: Home, history: Sequence[Event]) -> dict[str, str]:
-    """Let a history happen, and return the last text of every file that was ever taken."""
-    dropped: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for event in history:
-        if isinstance(event, Drop):
-            home.drop(event.name, event.text)
-            dropped[event.name] = event.text
-        elif isinstance(event, Withdraw) and event.name in dropped:
-            home.withdraw(event.name)
-            del dropped[event.name]
-        elif isinstance(event, Update):
-            home.update()
-            taken |= dropped
-    home.update()
-    return taken | dropped
+def told(history: Iterable[Event]) -> str:
+    """A history as the commands that a person would type in an empty home."""
+    return "\n".join(line for event in history for line in _told(event))
+
+
+def _told(event: Event) -> Sequence[str]:
+    match event:
+        case Drop(name, text):
+            return [f"cat > 'landing/{name}' <<'END'", *text.splitlines(), "END"]
+        case Copy(name, to):
+            return [f"cp 'landing/{name}' 'landing/{to}'"]
+        case Rename(name, to):
+            return [f"mv 'landing/{name}' 'landing/{to}'"]
+        case Move(name, to, rows):
+            return [
+                f"tail -n +2 'landing/{name}' | tail -n {rows} >> 'landing/{to}'",
+                f"head -n -{rows} 'landing/{name}'  # in its place",
+            ]
+        case Withdraw(name):
+            return [f"rm 'landing/{name}'"]
+        case Update():
+            return ["emma update"]
+        case Crash(step):
+            return [f"emma update  # dies at step {step}"]
+        case Rebuild(store, first):
+            options = [f"--store '{store}'" if store else "", f"--from {first}" if first else ""]
+            return [" ".join(["emma rebuild", *filter(None, options)])]
+        case Materialise(table, key):
+            return [f"# in Dagster: materialise {table} {key.day}|{key.store}"]
+        case Change(setting, value):
+            return [f"export EMMA_{setting.upper()}='{value}'"]

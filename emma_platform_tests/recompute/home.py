@@ -59,6 +59,11 @@ class Home:
     def withdraw(self, name: str) -> None:
         (self.settings.landing / name).unlink()
 
+    def change(self, **settings: object) -> None:
+        """Set settings to other values."""
+        self.settings = self.settings.model_copy(update=settings)
+        self.platform = replace(self.platform, settings=self.settings)
+
     def update(self, observer: Observer | None = None) -> BatchReport:
         return update(self.watched(observer) if observer else self.platform)
 
