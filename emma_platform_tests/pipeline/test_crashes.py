@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import time
 from multiprocessing.process import BaseProcess
@@ -18,12 +17,10 @@ import pytest
 
 from emma_platform.pipeline.event_log import BATCH_SIZE
 from emma_platform.pipeline.run import run_update
-from emma_platform.recompute.batch import update as update_alone
 from emma_platform_tests.pipeline import victims
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
 from emma_platform_tests.pipeline.victims import Twin
 from emma_platform_tests.recompute import midway
-from emma_platform_tests.recompute.home import Home
 
 KILLS = int(os.environ.get("EMMA_TEST_KILLS", "6"))
 TELLING = [
@@ -38,26 +35,7 @@ pytestmark = pytest.mark.usefixtures("kept_environment")
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
-    before = dict(os.environ)
-    root = tmp_path_factory.mktemp("crashes")
-    home = victims.lived(root / "home")
-    seen = midway.content(midway.Reader(home.settings.published))
-    victims.drop_the_rest(home)
-    home.platform.ledger.close()
-    shutil.copytree(root / "home", root / "saved", symlinks=True)
-    home.run()
-    victims.assert_told(home)
-    after = midway.state(home)
-    at_once = Home(root / "at-once")
-    for file in (root / "home" / "landing").iterdir():
-        at_once.drop(file.name, file.read_bytes())
-    at_once.sell("gone.csv", victims.sale(on=21, receipt="G"))
-    update_alone(at_once.platform)
-    assert home.everything() == at_once.everything()
-    assert after["published"] != seen
-    os.environ.clear()
-    os.environ.update(before)
-    return Twin(root / "saved", root / "home", seen, after)
+    return victims.twin(tmp_path_factory.mktemp("crashes"))
 
 
 def started(target: object, *arguments: object) -> BaseProcess:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from emma_platform.cli import main
 from emma_platform.pipeline.run import run_maintenance, run_rebuild, run_update
 from emma_platform.recompute.platform import Observer
 from emma_platform.recompute.reporting import work_left
@@ -111,6 +112,12 @@ def do_until(deed: str, folder: Path, step: str, times: int = 1) -> None:
     DEEDS[deed](folder, midway.At(step, die))
 
 
+def emma(home: Path, *arguments: str) -> None:
+    """A command as a user gives it; ends the process with its status."""
+    os.environ |= {"EMMA_QUIET_SECONDS": "0", "EMMA_FIRST_DAY": "2020-01-01", "EMMA_HOME": str(home)}
+    main([*arguments])
+
+
 def logged(log: Path, target: Callable[..., None], *arguments: object) -> None:
     """Run in this process; what it would say to a user goes to a file."""
     with log.open("a", buffering=1) as file:
@@ -118,6 +125,29 @@ def logged(log: Path, target: Callable[..., None], *arguments: object) -> None:
         os.dup2(file.fileno(), 2)
         sys.stdout = sys.stderr = file
         target(*arguments)
+
+
+def twin(root: Path) -> Twin:
+    """Let a home live undisturbed, and see that it is what its files make at once."""
+    before = dict(os.environ)
+    home = lived(root / "home")
+    seen = midway.content(Reader(home.settings.published))
+    drop_the_rest(home)
+    shutil.copytree(root / "home", root / "saved", symlinks=True)
+    home.run()
+    assert_told(home)
+    after = midway.state(home)
+    home.platform.ledger.close()
+    at_once = Home(root / "at-once")
+    for file in (root / "home" / "landing").iterdir():
+        at_once.drop(file.name, file.read_bytes())
+    at_once.sell("gone.csv", sale(on=21, receipt="G"))
+    at_once.update()
+    assert home.everything() == at_once.everything()
+    assert after["published"] != seen
+    os.environ.clear()
+    os.environ.update(before)
+    return Twin(root / "saved", root / "home", seen, after)
 
 
 @dataclass(frozen=True)
