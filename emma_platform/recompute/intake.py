@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from emma_platform.recompute.arrived import Overflow
 from emma_platform.recompute.inputs import write_group
-from emma_platform.recompute.ledger import files, select_in, upsert
+from emma_platform.recompute.ledger import chunks, files, select_in, upsert
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reading import Reading
 from emma_platform.sources.protocol import Sighting, SourceError, Taken
@@ -35,7 +35,9 @@ def take_new(platform: Platform, codes: dict[str, str], batch: int) -> None:
     """Take every delivery that is new or changed."""
     with platform.ledger.transaction() as connection:
         scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
-    _note_withdrawn(platform, platform.source.present())
+    if scan.closed:
+        raise SourceError(scan.closed)
+    _note_withdrawn(platform, scan.present)
     sightings = sorted(scan.ready, key=_stores_first)
     read = _Counter(platform, len(sightings))
     for group in _groups(sightings, platform.settings.batch_megabytes * 1_000_000):
@@ -91,22 +93,28 @@ def known(
 
 
 def _stores_first(file: Any) -> tuple[bool, str]:  # noqa: ANN401 - a sighting or a row of the ledger
-    """Time zones come before the sales whose days they decide, which otherwise are read twice."""
+    """Time zones come before the sales whose days they decide, which otherwise are read twice.
+
+    They make a group of their own: a group's files are read by the time zones that were known before it.
+    """
     return "stores" not in file.name.lower(), file.name
 
 
 def _note_withdrawn(platform: Platform, present: set[str]) -> None:
     with platform.ledger.transaction() as connection:
-        for name, withdrawn in connection.execute(sa.select(f.name, f.withdrawn)).all():
-            if withdrawn != (name not in present):
-                connection.execute(sa.update(files).where(f.name == name).values(withdrawn=not withdrawn))
+        gone = set(connection.scalars(sa.select(f.name).where(~f.withdrawn))) - present
+        back = set(connection.scalars(sa.select(f.name).where(f.withdrawn))) & present
+        for names, withdrawn in ((gone, True), (back, False)):
+            for part in chunks(sorted(names)):
+                connection.execute(sa.update(files).where(f.name.in_(part)).values(withdrawn=withdrawn))
 
 
 def _groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     group: list[Any] = []
     weight = 0
     for item in items:
-        if group and (weight + item.size > size or len(group) >= GROUP_FILES):
+        turn = group and _stores_first(item)[0] != _stores_first(group[0])[0]
+        if group and (turn or weight + item.size > size or len(group) >= GROUP_FILES):
             yield group
             group, weight = [], 0
         group.append(item)

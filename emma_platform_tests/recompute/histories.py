@@ -96,7 +96,11 @@ class Change:
     value: object
 
 
-Event = Drop | Copy | Rename | Move | Withdraw | Update | Crash | Rebuild | Materialise | Change
+Filing = Drop | Copy | Rename | Move | Withdraw
+"""What happens to files."""
+Command = Update | Crash | Rebuild | Materialise | Change
+"""What is done to the platform."""
+Event = Filing | Command
 
 
 def _file(header: str, rows: st.SearchStrategy[tuple[str, ...]], most: int) -> st.SearchStrategy[str]:
@@ -143,9 +147,7 @@ _promotions = _file(
 )
 _calendar = _file(
     "store,day,event,kind\n",
-    st.tuples(
-        _anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"])
-    ),
+    st.tuples(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"])),
     most=2,
 )
 _name = st.sampled_from(SALES_FILES)
@@ -191,10 +193,12 @@ histories: st.SearchStrategy[list[Event]] = st.lists(
 
 def told(history: Iterable[Event]) -> str:
     """A history as the commands that a person would type in an empty home."""
-    return "\n".join(line for event in history for line in _told(event))
+    return "\n".join(
+        line for event in history for line in (_filed(event) if isinstance(event, Filing) else [_commanded(event)])
+    )
 
 
-def _told(event: Event) -> Sequence[str]:
+def _filed(event: Filing) -> Sequence[str]:
     match event:
         case Drop(name, text):
             return [f"cat > 'landing/{name}' <<'END'", *text.splitlines(), "END"]
@@ -205,18 +209,22 @@ def _told(event: Event) -> Sequence[str]:
         case Move(name, to, rows):
             return [
                 f"tail -n +2 'landing/{name}' | tail -n {rows} >> 'landing/{to}'",
-                f"head -n -{rows} 'landing/{name}'  # in its place",
+                f"head -n -{rows} 'landing/{name}' > kept && mv kept 'landing/{name}'",
             ]
         case Withdraw(name):
             return [f"rm 'landing/{name}'"]
+
+
+def _commanded(event: Command) -> str:
+    match event:
         case Update():
-            return ["emma update"]
+            return "emma update"
         case Crash(step):
-            return [f"emma update  # dies at step {step}"]
+            return f"emma update  # dies at step {step}"
         case Rebuild(store, first):
             options = [f"--store '{store}'" if store else "", f"--from {first}" if first else ""]
-            return [" ".join(["emma rebuild", *filter(None, options)])]
+            return " ".join(["emma rebuild", *filter(None, options)])
         case Materialise(table, key):
-            return [f"# in Dagster: materialise {table} {key.day}|{key.store}"]
+            return f"# in Dagster: materialise {table} {key.day}|{key.store}"
         case Change(setting, value):
-            return [f"export EMMA_{setting.upper()}='{value}'"]
+            return f"export EMMA_{setting.upper()}='{value}'"

@@ -23,6 +23,7 @@ from emma_platform_tests.recompute.histories import (
     Crash,
     Drop,
     Event,
+    Filing,
     Materialise,
     Move,
     Rebuild,
@@ -105,17 +106,6 @@ class Life:
     def happen(self, event: Event) -> Moment | None:
         """Let an event happen; what became of the home, when it was an update that came to its end."""
         match event:
-            case Drop(name, text):
-                self._drop(name, text)
-            case Copy(name, to) if name in self.landing:
-                self._drop(to, self.landing[name])
-            case Rename(name, to) if name in self.landing and name != to and self._is_settled(name):
-                self._drop(to, self.landing[name])
-                self._withdraw(name)
-            case Move(name, to, rows) if self.landing.keys() >= {name, to} and name != to:
-                self._move(name, to, rows)
-            case Withdraw(name) if name in self.landing and self._is_settled(name):
-                self._withdraw(name)
             case Change(setting, value):
                 self.home.change(**{setting: value})
                 self.straight &= not self.failed
@@ -128,7 +118,23 @@ class Life:
             case Update():
                 self.home.update()
                 return self._moment()
+            case _:
+                self._file(event)
         return None
+
+    def _file(self, event: Filing) -> None:
+        match event:
+            case Drop(name, text):
+                self._drop(name, text)
+            case Copy(name, to) if name in self.landing:
+                self._drop(to, self.landing[name])
+            case Rename(name, to) if name in self.landing and name != to and self._is_settled(name):
+                self._drop(to, self.landing[name])
+                self._withdraw(name)
+            case Move(name, to, rows) if self.landing.keys() >= {name, to} and name != to:
+                self._move(name, to, rows)
+            case Withdraw(name) if name in self.landing and self._is_settled(name):
+                self._withdraw(name)
 
     def _drop(self, name: str, text: str) -> None:
         if text == BROKEN and not self._is_settled(name):
