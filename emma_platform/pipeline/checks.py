@@ -24,7 +24,7 @@ from emma_platform.recompute.inputs import keys_frame
 from emma_platform.recompute.ledger import Key
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import Computed
-from emma_platform.recompute.status import status
+from emma_platform.recompute.status import lines
 from emma_platform.serving.publication import current
 from emma_platform.transforms.rules import BUSINESS_RULES, count_broken, schema_rules
 
@@ -120,12 +120,13 @@ def _rows(platform: Platform, table: str, keys: Sequence[Key]) -> pa.Table:
 
 
 def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
-    lines = status(platform)["lines"]
+    with platform.ledger.transaction() as connection:
+        counted = lines(connection)
     return dg.AssetCheckEvaluation(
-        passed=lines["in"] == lines["clean"] + lines["set_aside"] + lines["duplicates"],
+        passed=counted["in"] == counted["clean"] + counted["set_aside"] + counted["duplicates"],
         asset_key=check.asset_key,
         check_name=check.name,
-        metadata=dict(lines),
+        metadata=dict(counted),
     )
 
 

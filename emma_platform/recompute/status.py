@@ -24,11 +24,10 @@ def status(platform: Platform) -> dict[str, Any]:
     """The platform's state as plain values, in the form of `emma status --json`."""
     publication = current(platform.settings.published)
     with platform.ledger.transaction() as connection:
-        sales = _reasons(connection, r.input == "sales")
         return {
             "home": str(platform.settings.home),
-            "lines": _lines(connection, sum(sales.values())),
-            "set_aside_by_reason": sales,
+            "lines": lines(connection),
+            "set_aside_by_reason": _reasons(connection, r.input == "sales"),
             "reference_set_aside_by_reason": _reasons(connection, r.input != "sales"),
             "partitions": _count(connection, p.wanted != "", p.done != ""),
             "stale": _count(connection, p.wanted != p.done),
@@ -46,8 +45,9 @@ def _reasons(connection: sa.Connection, which: sa.ColumnElement[bool]) -> dict[s
     return {reason: int(lines) for reason, lines in connection.execute(statement)}
 
 
-def _lines(connection: sa.Connection, set_aside: int) -> dict[str, int]:
+def lines(connection: sa.Connection) -> dict[str, int]:
     """Data lines of the sales files; in = clean + set_aside + duplicates."""
+    set_aside = sum(_reasons(connection, r.input == "sales").values())
     total = sa.select(sa.func.coalesce(sa.func.sum(p.rows), 0), sa.func.coalesce(sa.func.sum(p.duplicates), 0))
     clean, repeated = connection.execute(total.where(p.table_name == "clean_sales")).one()
     copies = sa.select(sa.func.coalesce(sa.func.sum(f.lines), 0)).where(f.input == "sales", f.sha256.is_not(None))

@@ -17,7 +17,7 @@ from emma_platform.sources.encoding import Limits
 from emma_platform.sources.header import kind_by_name
 from emma_platform.sources.landing import Found, walk
 from emma_platform.sources.mapping import Mapped, read_mapping
-from emma_platform.sources.protocol import Delivery, Scan, Sighting, SourceError, Taken
+from emma_platform.sources.protocol import Delivery, Scan, Sighting, Taken
 from emma_platform.sources.reading import read_file
 from emma_platform.sources.tabular import ENDINGS, ending_of
 
@@ -70,8 +70,13 @@ class FileSource:
             SourceError: the landing folder is missing.
         """
         now = self._now_ns()
-        ready, waiting = [], {}
+        ready, waiting, present = [], {}, set()
+        closed = None
         for found in walk(self._landing):
+            if found.is_folder:
+                closed = f"{found.name} {found.trouble}"
+            else:
+                present.add(found.name)
             seen = known.get(found.name)
             if found.trouble is None and seen and (seen.size, seen.mtime_ns) == (found.size, found.mtime_ns):
                 continue
@@ -81,20 +86,7 @@ class FileSource:
             else:
                 waiting[found.name] = reason
         ready.sort(key=lambda sighting: sighting.name)
-        return Scan(ready, waiting)
-
-    def present(self) -> set[str]:
-        """The names of all files that lie there now; what was known and is not among them was withdrawn.
-
-        Raises:
-            SourceError: the landing folder or one below it cannot be read, so that nothing can be said.
-        """
-        names = set()
-        for found in walk(self._landing):
-            if found.is_folder:
-                raise SourceError(f"{found.name} {found.trouble}")
-            names.add(found.name)
-        return names
+        return Scan(ready, waiting, present, closed)
 
     def take(self, sighting: Sighting, today: date) -> Taken:
         """Copy a file into the archive and hash it on the way.

@@ -29,10 +29,19 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What lies at a source: deliveries to look at, and those left alone for now, with the reason."""
+    """What lies at a source.
+
+    Attributes:
+        ready: deliveries to look at.
+        waiting: those left alone for now, with the reason.
+        present: the names of all deliveries, also those that need no look.
+        closed: why some of them cannot be seen, so that nothing can be said of names that are not present; or none.
+    """
 
     ready: list[Sighting]
     waiting: dict[str, str] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
+    closed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def test_hidden_files_and_those_of_editors_are_passed_over(desk: Desk, name: str
     age(desk, name, 60)
     scan = desk.source().scan({})
     assert (scan.ready, scan.waiting) == ([], {})
-    assert desk.source().present() == set()
+    assert desk.source().scan({}).present == set()
 
 
 @pytest.mark.parametrize("ending", ["tmp", "part", "partial", "crdownload", "filepart", "PART"])
@@ -110,17 +110,16 @@ def test_a_name_that_is_no_text_waits(desk: Desk):
 
 def test_a_missing_landing_folder_is_an_error_with_a_remedy(desk: Desk):
     desk.landing.rmdir()
-    for look in (lambda: desk.source().scan({}), desk.source().present):
-        with pytest.raises(SourceError, match="EMMA_HOME"):
-            look()
+    with pytest.raises(SourceError, match="EMMA_HOME"):
+        desk.source().scan({})
 
 
 def test_present_names_what_lies_there_whatever_its_state(desk: Desk):
     desk.drop("a/b.csv", "x")
     desk.drop("c.pdf", "x")
-    assert desk.source().present() == {"a/b.csv", "c.pdf"}
+    assert desk.source().scan({}).present == {"a/b.csv", "c.pdf"}
     (desk.landing / "a/b.csv").unlink()
-    assert desk.source().present() == {"c.pdf"}
+    assert desk.source().scan({}).present == {"c.pdf"}
 
 
 def test_a_taken_file_lies_in_the_archive_under_its_hash_with_its_time(desk: Desk):
