@@ -64,9 +64,10 @@ class Year:
 
 YEARS = {
     "tiny": Year(history=28, days=5, before=1, window=1, stores=1, products=4, lines=8),
-    "small": Year(history=90, days=60, before=8, window=10),
-    "full": Year(history=365, days=365, before=36, window=10),
+    "small": Year(history=90, days=60, before=19, window=10),
+    "full": Year(history=366, days=365, before=20, window=10),
 }
+"""Both windows end on the same day of a month, for a month's file grows until the next month begins."""
 
 
 def run(bench: Bench) -> list[Row]:

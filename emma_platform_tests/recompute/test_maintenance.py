@@ -1,0 +1,401 @@
+"""Maintenance: what is needed stays readable, what is not goes, and a kill at any instant harms neither.
+
+EMMA_TEST_HISTORIES sets how many random histories are lived: a fifth as many.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+import threading
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emma_platform.console import Console, show_status
+from emma_platform.model.tables import KEPT
+from emma_platform.recompute.batch import WAITING, one_at_a_time, rebuild
+from emma_platform.recompute.compaction import FREE_BYTES, compact
+from emma_platform.recompute.ledger import batches, files
+from emma_platform.recompute.maintenance import DUE_AFTER, KEPT_BATCHES, Maintained, due, maintain
+from emma_platform.recompute.status import status
+from emma_platform.serving.publication import GRACE, ServingError, publications
+from emma_platform.serving.reader import Reader
+from emma_platform_tests.recompute import midway
+from emma_platform_tests.recompute.home import NOW, Home, sale
+
+KILLED_AFTER = "clean_sales"
+"""The table after which the sweep is killed; the other tables are swept in the same way."""
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([midway.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
+Content = dict[str, list[str]]
+
+
+class Lived(Home):
+    """A home whose clock moves on."""
+
+    def later(self, by: timedelta = GRACE) -> None:
+        now: datetime = self.platform.now() + by
+        self.platform = replace(self.platform, now=lambda: now)
+
+    def maintain(self) -> Maintained:
+        return maintain(self.platform)
+
+    def a_day(self, number: int) -> None:
+        """New quantities for two days of a store, taken."""
+        self.sell("a.csv", sale(quantity=number), sale("Süd/2", on=number % 40, quantity=number))
+        self.update()
+        self.later(timedelta(days=1))
+
+    def published(self) -> dict[str, Content]:
+        """What every kept publication says, all rows of all tables."""
+        folder = self.settings.published
+        return {p.id: midway.content(Reader(folder, publication_id=p.id)) for p in publications(folder)}
+
+    def data_files(self) -> set[str]:
+        return {str(path) for path in self.settings.lake.rglob("*.parquet") if "_delta_log" not in path.parts}
+
+    def needed_files(self) -> set[str]:
+        """The data files of the newest versions and of the kept publications."""
+        store, shown = self.platform.store, publications(self.settings.published)
+        wanted = [(table, version) for one in shown for table, version in one.versions.items()]
+        newest = {path for table in KEPT for path in store.files(table).paths}
+        return newest | {path for table, version in wanted for path in store.files(table, version=version).paths}
+
+
+def everything_below(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_kept_publications_show_stays_and_all_else_goes(tmp_path: Path) -> None:
+    home = Lived(tmp_path, kept_publications=2)
+    for number in range(1, 5):
+        home.a_day(number)
+    before, lake = home.published(), home.everything()
+    archive, landing = everything_below(home.settings.archive), everything_below(home.settings.landing)
+    assert len(before) == 2
+    assert home.data_files() > home.needed_files()
+    dead = {path: Path(path).stat().st_size for path in home.data_files() - home.needed_files()}
+    done = home.maintain()
+    assert (done.deleted.files, done.deleted.bytes) == (len(dead), sum(dead.values()))
+    assert done.left_alone == ()
+    assert home.data_files() == home.needed_files()
+    assert home.published() == before
+    assert home.everything() == lake
+    assert everything_below(home.settings.archive) == archive
+    assert everything_below(home.settings.landing) == landing
+    assert home.maintain().deleted.files == 0
+
+
+def test_a_reader_of_a_publication_that_was_current_a_moment_ago_reads_on(tmp_path: Path) -> None:
+    home = Lived(tmp_path, kept_publications=1)
+    home.a_day(1)
+    reader = Reader(home.settings.published)
+    before = midway.content(reader)
+    home.a_day(2)
+    home.platform = replace(home.platform, now=lambda: NOW + timedelta(days=1) + GRACE - timedelta(seconds=1))
+    home.maintain()
+    assert midway.content(reader) == before
+    home.later(timedelta(seconds=1))
+    assert home.maintain().deleted.files
+    with pytest.raises(ServingError, match="run `emma update`"):
+        midway.content(reader)
+    assert reader.refresh()
+    assert midway.content(reader) != before
+
+
+def test_publications_retired_one_after_another_are_all_read_on(tmp_path: Path) -> None:
+    home = Lived(tmp_path, kept_publications=1)
+    readers = []
+    for number in range(1, 4):
+        home.sell("a.csv", sale(quantity=number))
+        home.update()
+        home.later(timedelta(minutes=1))
+        reader = Reader(home.settings.published)
+        readers.append((reader, midway.content(reader)))
+    home.maintain()
+    for reader, before in readers:
+        assert midway.content(reader) == before
+
+
+_lines = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5)), max_size=3)
+_step = st.one_of(
+    st.tuples(st.sampled_from(["a.csv", "b.csv"]), _lines),
+    st.sampled_from(["update", "maintain", "rebuild", "next day"]),
+    st.sampled_from(["update", "maintain"]),
+)  # fmt: skip
+
+
+@settings(
+    max_examples=int(os.environ.get("EMMA_TEST_HISTORIES", "20")) // 4,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(steps=st.lists(_step, max_size=8), kept=st.integers(1, 3))
+def test_maintenance_at_any_time_changes_nothing_that_is_kept(steps: list[object], kept: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Lived(Path(folder) / "lived", kept_publications=kept)
+        dropped: dict[str, list[str]] = {}
+        for step in [*steps, "update", "maintain"]:
+            if isinstance(step, tuple):
+                dropped[step[0]] = [sale(on=on, quantity=quantity) for on, quantity in step[1]]
+                home.sell(step[0], *dropped[step[0]])
+            elif step == "update":
+                home.update()
+            elif step == "rebuild":
+                rebuild(home.platform)
+            elif step == "next day":
+                home.later(timedelta(days=1))
+            else:
+                shown, lake = home.published(), home.everything()
+                home.maintain()
+                assert home.published() == shown
+                assert home.everything() == lake
+        at_once = Home(Path(folder) / "at-once")
+        for name, lines in dropped.items():
+            at_once.sell(name, *lines)
+        at_once.update()
+        assert home.everything() == at_once.everything()
+
+
+def maintain_until(folder: Path, step: str | None, after: float | None = None) -> None:
+    """Maintenance that is killed at a step, or so many seconds after it began."""
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    home = Lived(folder)
+    home.later(timedelta(days=1))
+    if after is not None:
+        threading.Timer(after, die).start()
+    maintain(home.watched(midway.At(step, die)))
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where a home must lie, and a copy of it: it has more publications behind it than are kept, and work before it."""
+    root = tmp_path_factory.mktemp("maintenance")
+    folder = root / "home"
+    midway.prepare(folder)
+    home = Lived(folder, kept_publications=2)
+    for number in range(3):
+        home.sell("day-20.csv", sale(on=20, quantity=number + 5, receipt="X"))
+        home.update()
+    home.sell("day-20.csv", sale(on=20, quantity=99, receipt="X"))
+    home.platform.ledger.close()
+    shutil.copytree(folder, root / "saved", symlinks=True)
+    return folder, root / "saved"
+
+
+def test_maintenance_killed_at_each_step_or_at_any_instant_harms_nothing(grown: tuple[Path, Path]) -> None:
+    folder, saved = grown
+    midway.copy(saved, folder)
+    home = Lived(folder)
+    home.later(timedelta(days=1))
+    shown = home.published()
+    watcher = midway.At()
+    maintain(home.watched(watcher))
+    clean = home.data_files()
+    home.update()
+    after = midway.state(home)
+    midway.copy(saved, folder)
+    steps = [step for step in dict.fromkeys(watcher.steps) if "swept" not in step or KILLED_AFTER in step]
+    assert len(steps) == 6
+    kills = [*((step, None) for step in steps), (None, 0.01), (None, 0.05)]
+    for step, seconds in kills:
+        if step in (None, "maintenance: begun"):
+            midway.copy(saved, folder)
+        process = processes.Process(target=maintain_until, args=(folder, step, seconds))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL or step is None, step
+        assert Lived(folder).published() == shown
+    home = Lived(folder)
+    home.later(timedelta(days=1))
+    home.maintain()
+    assert home.data_files() == clean
+    home.update()
+    assert midway.state(home) == after
+
+
+def test_maintenance_after_an_update_that_was_killed_keeps_what_the_next_one_needs(grown: tuple[Path, Path]) -> None:
+    folder, saved = grown
+    home = midway.copy(saved, folder)
+    watcher = midway.At()
+    home.update(watcher)
+    after = midway.state(home)
+    steps = list(dict.fromkeys(watcher.steps))
+    for step in (steps[len(steps) // 2], steps[-1]):
+        midway.copy(saved, folder)
+        process = processes.Process(target=midway.run_until, args=(folder, step))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        home = Lived(folder)
+        home.later(timedelta(days=1))
+        shown = home.published()
+        home.maintain()
+        assert home.published() == shown
+        home.update()
+        assert midway.state(home) == after, step
+
+
+def test_it_waits_until_the_batch_that_is_at_work_has_ended(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    home.a_day(1)
+    holds, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with one_at_a_time(home.platform):
+            holds.set()
+            may_end.wait()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    holds.wait()
+    watcher = midway.At(WAITING, may_end.set)
+    maintain(home.watched(watcher))
+    worker.join()
+    assert watcher.steps[:2] == [WAITING, "maintenance: begun"]
+
+
+def test_a_table_that_was_lost_is_left_alone_while_a_publication_shows_it(tmp_path: Path) -> None:
+    home = Lived(tmp_path, kept_publications=2)
+    for number in (1, 2):
+        home.a_day(number)
+    shutil.rmtree(home.settings.lake / "clean_sales")
+    home.a_day(5)
+    before = {path for path in home.data_files() if "/clean_sales/" in path}
+    done = home.maintain()
+    assert done.left_alone == ("clean_sales",)
+    assert done.deleted.files
+    assert {path for path in home.data_files() if "/clean_sales/" in path} == before
+    home.a_day(6)
+    assert home.maintain().left_alone == ()
+    assert home.data_files() == home.needed_files()
+
+
+def test_what_dead_processes_spilled_goes_and_what_the_living_spill_stays(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    home.a_day(1)
+    home.settings.spill.mkdir(exist_ok=True)
+    old, young = (home.settings.spill / f"duckdb_temp_storage-{name}.tmp" for name in ("old", "young"))
+    for path, age in ((old, timedelta(days=2)), (young, timedelta(hours=2))):
+        path.write_bytes(b"rows")
+        at = (home.platform.now() - age).timestamp()
+        os.utime(path, (at, at))
+    assert home.maintain().leftovers == 1
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_the_ledger_forgets_old_batches_and_files_that_went_untaken(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    home.drop("bad.csv", b"\x00")
+    home.drop("worse.csv", b"\x00")
+    home.a_day(1)
+    home.withdraw("bad.csv")
+    home.withdraw("a.csv")
+    home.update()
+    with home.platform.ledger.transaction() as connection:
+        newest = connection.scalar(sa.select(sa.func.max(batches.c.id)))
+        assert newest is not None
+        connection.execute(
+            sa.insert(batches),
+            [{"id": newest + n, "started_at": "2026-01-01T00:00:00+00:00"} for n in range(1, KEPT_BATCHES)],
+        )
+    assert due(home.platform)["ledger_rows"] == newest
+    assert home.maintain().ledger_rows == newest
+    with home.platform.ledger.transaction() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(batches)) == KEPT_BATCHES
+        assert set(connection.scalars(sa.select(files.c.name))) == {"a.csv", "worse.csv"}
+    assert [entry["file"] for entry in status(home.platform)["failing"]] == ["worse.csv"]
+
+
+def test_status_says_when_it_was_done_what_has_gathered_and_when_it_is_due(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    nothing = {"due": False, "replaced_files": 0, "replaced_bytes": 0, "ledger_rows": 0}
+    assert status(home.platform)["maintenance"] == {"last": None, "seconds": None, **nothing}
+    home.sell("a.csv", sale())
+    home.update()
+    home.later(DUE_AFTER)
+    assert not due(home.platform)["due"], "nothing was replaced"
+    replaced = set(home.platform.store.files("clean_sales").paths)
+    home.sell("a.csv", sale(quantity=2))
+    home.update()
+    said = due(home.platform)
+    assert said["due"]
+    assert said["replaced_files"] > len(replaced)
+    assert said["replaced_bytes"] > sum(Path(path).stat().st_size for path in replaced)
+    assert "never yet" in shown(home)
+    assert "due: emma maintain" in shown(home)
+    home.maintain()
+    said = due(home.platform)
+    assert said.pop("seconds") > 0
+    assert said == {"last": "2026-04-02T00:00:00+00:00", **nothing}
+    assert "maintenance: last 2026-04-02T00:00:00+00:00, 0 files (0.0 MB) replaced since\n" in shown(home)
+    home.sell("a.csv", sale(quantity=3))
+    home.update()
+    assert not due(home.platform)["due"], "it was done a moment ago"
+    home.later(DUE_AFTER)
+    assert due(home.platform)["due"]
+
+
+def shown(home: Home) -> str:
+    console = Console(width=200, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    with console.file:
+        show_status(console, status(home.platform))
+        return console.export_text()
+
+
+def filled(path: Path) -> None:
+    """A database of which nearly all was deleted, its log not yet emptied by a connection that is still open."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("create table t (id integer primary key, text)")
+        connection.executemany("insert into t (text) values (?)", [("x" * 1_000,)] * (3 * FREE_BYTES // 1_000))
+        connection.commit()
+        connection.execute("delete from t where id > 100")
+
+
+def test_a_database_gives_back_what_it_does_not_need(tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    filled(path)
+    before = path.stat().st_size
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("select count(*) from t").fetchone() == (100,)
+        assert compact(path) > 2 * FREE_BYTES
+        assert other.execute("select count(*) from t").fetchone() == (100,)
+        assert path.stat().st_size < before / 4
+        assert path.with_name("some.db-wal").stat().st_size == 0
+        assert compact(path) == 0
+
+
+def test_a_database_that_another_one_writes_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emma_platform.recompute.compaction.PATIENCE_SECONDS", 0.01)
+    path = tmp_path / "some.db"
+    filled(path)
+    before = path.stat().st_size
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("begin immediate")
+        writer.execute("insert into t (text) values ('new')")
+        assert compact(path) == 0
+        writer.execute("commit")
+    assert path.stat().st_size == before
+    assert compact(path) > 2 * FREE_BYTES
+
+
+def test_a_ledger_elsewhere_is_left_to_its_server(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    home.a_day(1)
+    elsewhere = home.settings.model_copy(update={"ledger_url": "postgresql://somewhere/emma"})
+    assert maintain(replace(home.platform, settings=elsewhere)).left_alone == ()
