@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from emma_platform.cli import main
 from emma_platform.pipeline.run import run_maintenance, run_rebuild, run_update
 from emma_platform.recompute.platform import Observer
@@ -116,6 +118,13 @@ def emma(home: Path, *arguments: str) -> None:
     """A command as a user gives it; ends the process with its status."""
     os.environ |= {"EMMA_QUIET_SECONDS": "0", "EMMA_FIRST_DAY": "2020-01-01", "EMMA_HOME": str(home)}
     main([*arguments])
+
+
+def command(home: Path, *arguments: str) -> None:
+    """A command as a user gives it, which must end well; this process goes on."""
+    with pytest.raises(SystemExit) as ended:
+        emma(home, *arguments)
+    assert not ended.value.code, arguments
 
 
 def logged(log: Path, target: Callable[..., None], *arguments: object) -> None:
