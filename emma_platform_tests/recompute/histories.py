@@ -54,6 +54,15 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """One line of a file is another one, or none when `text` is empty; one behind the last is added. 2 is the first."""
+
+    name: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Withdraw:
     """A file is taken away."""
 
@@ -96,15 +105,19 @@ class Change:
     value: object
 
 
-Filing = Drop | Copy | Rename | Move | Withdraw
+Filing = Drop | Copy | Rename | Move | Edit | Withdraw
 """What happens to files."""
 Command = Update | Crash | Rebuild | Materialise | Change
 """What is done to the platform."""
 Event = Filing | Command
 
 
-def _file(header: str, rows: st.SearchStrategy[tuple[str, ...]], most: int) -> st.SearchStrategy[str]:
-    return st.lists(rows, max_size=most).map(lambda found: header + "".join(f"{','.join(row)}\n" for row in found))
+def _file(header: str, row: st.SearchStrategy[str], most: int) -> st.SearchStrategy[str]:
+    return st.lists(row, max_size=most).map(lambda found: header + "".join(found))
+
+
+def _row(*fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(*fields).map(lambda row: f"{','.join(row)}\n")
 
 
 _store = st.sampled_from(STORES)
@@ -122,42 +135,47 @@ _sale = st.builds(
 )
 _at_an_instant = _sale.map(lambda line: line.replace(":00:00,", ":30:00Z,"))
 _unplaced = st.sampled_from(['"S1",R9,yesterday,P1,1,1\n', ",R9,2026-01-01,P1,1,1\n", '"S1",R9,2031-01-01,P1,1,1\n'])
-_lines = st.lists(st.one_of(_sale, _sale, _sale, _at_an_instant, _unplaced), max_size=6)
-_sales = _lines.map(lambda lines: HEADER + "".join(lines))
-_products = _file(
-    "product,category,unit_cost,max_quantity\n",
-    st.tuples(
-        st.sampled_from(["P1", "P2", "POSTAGE", ""]),
-        st.sampled_from(["tea", "jam"]),
-        st.sampled_from(["1.10", "1.20", ""]),
-        st.sampled_from(["", "", "2"]),
-    ),
-    most=2,
+_line = st.one_of(_sale, _sale, _sale, _at_an_instant, _unplaced)
+_product = _row(
+    st.sampled_from(["P1", "P2", "POSTAGE", ""]),
+    st.sampled_from(["tea", "jam"]),
+    st.sampled_from(["1.10", "1.20", ""]),
+    st.sampled_from(["", "", "2"]),
 )
-_stores = _file("store,time_zone\n", st.tuples(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""])), most=2)
-_stock = _file(
-    "store,day,product,on_hand\n",
-    st.tuples(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"])),
-    most=3,
+_shop = _row(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]))
+_count = _row(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"]))
+_promotion = _row(_anywhere, st.sampled_from(["P1", "P2"]), _near, st.sampled_from([day(3), day(30), day(80)]))
+_event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"]))
+PRODUCTS = "product,category,unit_cost,max_quantity\n"
+STOCK = "store,day,product,on_hand\n"
+PROMOTIONS = "store,product,first_day,last_day\n"
+ESTABLISHED = (
+    Drop("a.csv", HEADER + "".join(sale("S1", on, f"P{1 + on % 2}", 2) for on in (0, 1, 27, 28, 60))),
+    Drop("b.csv", HEADER + "".join(sale("Süd/2", on, "P1", 3, "4", "R2", 23) for on in (1, 2, 20, 28))),
+    Drop("products.csv", PRODUCTS + "P1,tea,1.10,\nP2,jam,1.20,\n"),
+    Drop("stock.csv", f"{STOCK}S1,{day(1)},P1,5\nSüd/2,{day(2)},P3,0\n"),
+    Drop("promotions.csv", f"{PROMOTIONS}S1,P1,{day(1)},{day(30)}\n"),
+    Update(),
 )
-_promotions = _file(
-    "store,product,first_day,last_day\n",
-    st.tuples(_anywhere, st.sampled_from(["P1", "P2"]), _near, st.sampled_from([3, 30, 80]).map(day)),
-    most=2,
-)
-_calendar = _file(
-    "store,day,event,kind\n",
-    st.tuples(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"])),
-    most=2,
-)
+"""A small chain in the middle of its life, so that what comes then is a change of something."""
+
 _name = st.sampled_from(SALES_FILES)
-_drop_sales = st.builds(Drop, _name, _sales)
+_drop_sales = st.builds(Drop, _name, _file(HEADER, _line, most=6))
 _drop_reference = st.one_of(
-    st.builds(Drop, st.sampled_from(["products.csv", "products-2.csv"]), _products),
-    st.builds(Drop, st.just("stores.csv"), _stores),
-    st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _stock),
-    st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _promotions),
-    st.builds(Drop, st.just("calendar.csv"), _calendar),
+    st.builds(Drop, st.sampled_from(["products.csv", "products-2.csv"]), _file(PRODUCTS, _product, most=2)),
+    st.builds(Drop, st.just("stores.csv"), _file("store,time_zone\n", _shop, most=2)),
+    st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _file(STOCK, _count, most=3)),
+    st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _file(PROMOTIONS, _promotion, most=2)),
+    st.builds(Drop, st.just("calendar.csv"), _file("store,day,event,kind\n", _event, most=2)),
+)
+_nth = st.integers(2, 6)
+_nothing = st.just("")
+_edit = st.one_of(
+    st.builds(Edit, _name, _nth, st.one_of(_line, _line, _nothing)),
+    st.builds(Edit, _name, _nth, st.one_of(_line, _nothing)),
+    st.builds(Edit, st.just("products.csv"), _nth, st.one_of(_product, _product, _nothing)),
+    st.builds(Edit, st.just("stock.csv"), _nth, st.one_of(_count, _nothing)),
+    st.builds(Edit, st.just("promotions.csv"), _nth, st.one_of(_promotion, _nothing)),
 )
 _any_name = st.sampled_from([*SALES_FILES, "products.csv", "stores.csv", "stock.csv", "promotions.csv"])
 _arrange = st.one_of(
@@ -181,14 +199,17 @@ _by_hand = st.one_of(
     st.builds(Change, st.just("minimum_margin_pct"), st.sampled_from([5.0, 40.0])),
 )
 _update = st.just(Update())
-histories: st.SearchStrategy[list[Event]] = st.lists(
+_events = st.lists(
     st.one_of(
-        _drop_sales, _drop_sales, _drop_sales, _drop_reference, _drop_reference, _arrange, _update, _update,
+        _drop_sales, _drop_reference, _drop_reference, _edit, _edit, _edit, _arrange, _update, _update, _update,
         st.builds(Crash, st.integers(1, 18)), _by_hand,
     ),
     min_size=1,
-    max_size=12,
+    max_size=10,
 )  # fmt: skip
+histories: st.SearchStrategy[list[Event]] = st.builds(
+    lambda before, events: [*before, *events], st.sampled_from([(), ESTABLISHED, ESTABLISHED]), _events
+)
 
 
 def told(history: Iterable[Event]) -> str:
@@ -211,6 +232,8 @@ def _filed(event: Filing) -> Sequence[str]:
                 f"tail -n +2 'landing/{name}' | tail -n {rows} >> 'landing/{to}'",
                 f"head -n -{rows} 'landing/{name}' > kept && mv kept 'landing/{name}'",
             ]
+        case Edit(name, line, text):
+            return [f"# line {line} of landing/{name}: {text.rstrip() or 'taken out'}"]
         case Withdraw(name):
             return [f"rm 'landing/{name}'"]
 

@@ -22,6 +22,7 @@ from emma_platform_tests.recompute.histories import (
     Copy,
     Crash,
     Drop,
+    Edit,
     Event,
     Filing,
     Materialise,
@@ -133,6 +134,10 @@ class Life:
                 self._withdraw(name)
             case Move(name, to, rows) if self.landing.keys() >= {name, to} and name != to:
                 self._move(name, to, rows)
+            case Edit(name, line, text) if self.landing.get(name, BROKEN) != BROKEN:
+                header, *lines = self.landing[name].splitlines(keepends=True)
+                lines[line - 2 : line - 1] = [text] if text else []
+                self._drop(name, "".join([header, *lines]))
             case Withdraw(name) if name in self.landing and self._is_settled(name):
                 self._withdraw(name)
 
