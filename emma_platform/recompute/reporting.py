@@ -6,6 +6,7 @@ A partition counts as told only after it was, so a crash in between makes the ne
 
 from __future__ import annotations
 
+from sys import intern
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,8 +35,9 @@ def unreported(ledger: Ledger) -> list[Computed]:
         .order_by(p.table_name, p.store, p.day)
     )
     with ledger.transaction() as connection:
+        # After a rebuild of 200 stores x 1,000 days these are 800,000: names and days are kept once each.
         return [
-            Computed(table, Key(store, day), content, rows, batch, not wanted)
+            Computed(intern(table), Key(intern(store), intern(day)), content, rows, batch, not wanted)
             for table, store, day, content, rows, batch, wanted in connection.execute(statement)
         ]
 
