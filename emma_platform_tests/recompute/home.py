@@ -59,6 +59,12 @@ class Home:
     def withdraw(self, name: str) -> None:
         (self.settings.landing / name).unlink()
 
+    def moved(self, folder: Path) -> Home:
+        """The home that a copy of this one is, whose files go on being younger."""
+        home = Home(folder)
+        home._clock = self._clock
+        return home
+
     def change(self, **settings: object) -> None:
         """Set settings to other values."""
         self.settings = self.settings.model_copy(update=settings)

@@ -6,8 +6,13 @@ there are (`histories`), what a change must touch (`expected`) and what must hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -18,6 +23,7 @@ from emma_platform.recompute.recovery import UnknownStoreError
 from emma_platform.settings import Settings
 from emma_platform_tests.recompute.histories import (
     BROKEN,
+    ESTABLISHED,
     Change,
     Copy,
     Crash,
@@ -101,7 +107,7 @@ class Life:
     straight: bool = True
 
     def __post_init__(self) -> None:
-        self._batch = 0
+        self._batch = self._newest_batch()
         self._before = self._state()
 
     def happen(self, event: Event) -> Moment | None:
@@ -202,17 +208,41 @@ class Life:
                 sa.select(p.table_name, p.store, p.day).where(p.batch > self._batch)
             ):
                 found.setdefault(table, set()).add(Key(store, on))
-            self._batch = connection.scalar(sa.select(sa.func.max(batches.c.id))) or 0
+        self._batch = self._newest_batch()
         return found
 
+    def _newest_batch(self) -> int:
+        with self.home.platform.ledger.transaction() as connection:
+            return connection.scalar(sa.select(sa.func.max(batches.c.id))) or 0
 
-def live(home: Home, history: Iterable[Event]) -> Iterator[Moment]:
+
+def live(life: Life, history: Iterable[Event]) -> Iterator[Moment]:
     """Let a history happen, and a last update."""
-    life = Life(home)
     for event in (*history, Update()):
         moment = life.happen(event)
         if moment is not None:
             yield moment
+
+
+def begin(folder: Path, history: Sequence[Event]) -> tuple[Life, Sequence[Event]]:
+    """A life in a folder and what is to happen in it: an established chain is not established anew each time."""
+    start = len(ESTABLISHED)
+    if tuple(history[:start]) != ESTABLISHED:
+        return Life(Home(folder)), history
+    saved = _established()
+    shutil.copytree(saved.home.settings.home, folder, symlinks=True)
+    return Life(saved.home.moved(folder), dict(saved.landing), dict(saved.taken)), history[start:]
+
+
+@cache
+def _established() -> Life:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    life = Life(Home(folder / "home"))
+    for event in ESTABLISHED:
+        life.happen(event)
+    life.home.platform.ledger.close()
+    return life
 
 
 def settled(files: Mapping[str, str], home: Home) -> Home:

@@ -26,10 +26,10 @@ from emma_platform.recompute.status import status
 from emma_platform_tests.recompute.expected import affected, inputs, kind_of, lines_of, raw_sales
 from emma_platform_tests.recompute.histories import Event, histories, told
 from emma_platform_tests.recompute.home import Home
-from emma_platform_tests.recompute.life import Moment, Rows, State, live, settled
+from emma_platform_tests.recompute.life import Life, Moment, Rows, State, begin, live, settled
 from emma_platform_tests.recompute.shrink import smallest
 
-HISTORIES = int(os.environ.get("EMMA_TEST_HISTORIES", "20"))
+HISTORIES = int(os.environ.get("EMMA_TEST_HISTORIES", "16"))
 TOGETHER = {"set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast"}
 """Tables that are computed in one go with another."""
 seldom = st.sampled_from([False] * 7 + [True])
@@ -62,8 +62,9 @@ def broken(history: Sequence[Event], piecemeal: bool) -> Exception | None:
 def the_laws_hold(history: Sequence[Event], piecemeal: bool) -> None:
     """The laws hold after every update of a history, and its end is what a home is where all files arrive at once."""
     with tempfile.TemporaryDirectory() as folder, work_in_pieces(piecemeal):
-        lived = Home(Path(folder) / "lived")
-        for moment in live(lived, history):
+        life, events = begin(Path(folder) / "lived", history)
+        lived = life.home
+        for moment in live(life, events):
             nothing_is_lost(lived, moment.after)
             nothing_changes_by_itself(moment)
             only_the_affected_are_computed(moment, exactly=not piecemeal)
@@ -155,5 +156,5 @@ def parts_sum_to_the_whole(tables: Mapping[str, Rows]) -> None:
 
 
 def test_every_computed_table_has_its_inputs_said(tmp_path: Path) -> None:
-    *_, moment = live(Home(tmp_path), [])
+    *_, moment = live(Life(Home(tmp_path)), [])
     assert inputs(moment.after).keys() == set(KEPT)
