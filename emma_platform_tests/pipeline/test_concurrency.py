@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -20,11 +21,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from emma_platform.recompute.batch import rebuild
+from emma_platform.pipeline.run import run_update
+from emma_platform.recompute.batch import WAITING, rebuild
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.pipeline import victims
-from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
+from emma_platform_tests.pipeline.dagster_home import DAYS, DagsterHome, lines
 from emma_platform_tests.recompute.home import Home, day, sale
+from emma_platform_tests.recompute.midway import At
 
 MINUTES = float(os.environ.get("EMMA_TEST_MINUTES", "0"))
 ROUNDS = 1
@@ -66,6 +69,31 @@ def test_first_updates_at_once_take_every_file_that_arrives(tmp_path: Path) -> N
     victims.assert_told(home)
     assert len(home.rows("clean_sales")) == 2 * (20 + 19 + 18 + 17)
     assert not (left := victims.leftovers(home)), left
+
+
+def update_aloud(folder: Path, said: Connection) -> None:
+    """Say when one waits for one's turn, and when the update is done."""
+    victims.update(folder, At(WAITING, lambda: said.send("waits")))
+    said.send("done")
+
+
+def test_what_a_run_tells_dagster_is_told_before_the_next_batch_begins(home: DagsterHome) -> None:
+    """Told later, what the next batch has changed would be what Dagster goes on to show."""
+    here, there = processes.Pipe(duplex=False)
+    other = processes.Process(target=update_aloud, args=(home.settings.home, there))
+    said = []
+
+    def meanwhile() -> None:
+        home.sell("sales-0.csv", *lines("S1", DAYS, quantity=7))
+        other.start()
+        said.append(here.recv())
+
+    home.sell("sales-0.csv", *lines("S1", DAYS, quantity=5))
+    run_update(home.settings, At("dagster: stores added", meanwhile))
+    other.join()
+    assert other.exitcode == 0
+    assert said == ["waits"]
+    victims.assert_told(home)
 
 
 def write_for_a_while(folder: Path, deed: str, until: float, together: Barrier) -> None:

@@ -22,7 +22,7 @@ from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
 from emma_platform_tests.pipeline.victims import Twin
 from emma_platform_tests.recompute import midway
 
-KILLS = int(os.environ.get("EMMA_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("EMMA_TEST_KILLS", "4"))
 TELLING = [
     "dagster: batch named", "dagster: stores added", "dagster: partitions removed", "dagster: partitions reported",
     "dagster: told", "dagster: checks reported",

@@ -29,7 +29,7 @@ from emma_platform.sources.protocol import SourceError
 from emma_platform_tests.recompute import midway
 from emma_platform_tests.recompute.home import Home, sale
 
-KILLS = int(os.environ.get("EMMA_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("EMMA_TEST_KILLS", "8"))
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([midway.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
 
