@@ -104,6 +104,9 @@ def _stream(out: Path | BinaryIO) -> Iterator[BinaryIO]:
     if out == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+    elif isinstance(out, Path) and out.exists() and not out.is_file() and not out.is_dir():
+        with out.open("wb") as device:  # a pipe or a device is written to, never put another file in its place
+            yield device
     elif isinstance(out, Path):
         fresh = out.with_name(f".{out.name}.{os.getpid()}.partial")
         try:

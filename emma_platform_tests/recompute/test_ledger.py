@@ -1,4 +1,4 @@
-"""The ledger: what is kept together, what counts as a change, and many keys at once."""
+"""The ledger on SQLite and on PostgreSQL: what is kept together, what counts as a change, and many keys at once."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ from emma_platform.recompute.ledger import (
     versions,
     want,
 )
+from emma_platform.recompute.status import status
 from emma_platform.settings import Settings
+from emma_platform_tests.recompute.home import Home, sale
 
 p = partitions.c
 A, B = Key("S1", "2026-01-01"), Key("S1", "2026-01-02")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url)
     yield ledger
     ledger.close()
 
@@ -62,19 +64,25 @@ def test_a_transaction_is_kept_together_or_not_at_all(ledger: Ledger) -> None:
         assert connection.scalar(sa.select(sa.func.count()).select_from(partitions)) == 0
 
 
-def test_what_one_process_wrote_another_finds(ledger: Ledger, tmp_path: Path) -> None:
+def test_what_one_process_wrote_another_finds(ledger: Ledger, ledger_url: str) -> None:
     with ledger.transaction() as connection:
         set_version(connection, "raw_sales", 7)
-    other = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    other = Ledger(ledger_url)
     with other.transaction() as connection:
         assert connection.execute(sa.select(versions)).all() == [("raw_sales", 7)]
-        assert connection.scalar(sa.text("pragma journal_mode")) == "wal"
-        assert connection.scalar(sa.text("pragma synchronous")) == 2
     other.close()
 
 
-def test_readers_go_on_while_a_batch_writes(ledger: Ledger, tmp_path: Path) -> None:
-    other = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def test_in_a_file_readers_go_on_and_nothing_is_lost_without_power(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with ledger.transaction() as connection:
+        assert connection.scalar(sa.text("pragma journal_mode")) == "wal"
+        assert connection.scalar(sa.text("pragma synchronous")) == 2
+    ledger.close()
+
+
+def test_readers_go_on_while_a_batch_writes(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url)
     with ledger.transaction() as writing:
         set_version(writing, "raw_sales", 1)
         with other.transaction() as reading:
@@ -173,3 +181,22 @@ def test_work_is_left_while_something_is_stale_or_untold(ledger: Ledger) -> None
 def test_the_ledger_lies_in_the_home_unless_a_url_is_given(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).ledger == f"sqlite:///{tmp_path / 'ledger.db'}"
     assert Settings(home=tmp_path, ledger_url="postgresql://db/emma").ledger == "postgresql://db/emma"
+
+
+def test_a_platform_works_on_either_ledger(tmp_path: Path, ledger_url: str) -> None:
+    home = Home(tmp_path / "home", ledger_url=ledger_url)
+    plain = Home(tmp_path / "plain")
+    for one in (home, plain):
+        one.drop("products.csv", "product,category,unit_cost\nP1,drinks,1\n")
+        one.sell("a.csv", *(sale(on=on, receipt=f"R{on}") for on in range(40)))
+        one.sell("b.csv", sale(store="S2", on=3), sale(store="S2", on=3, product="P2", quantity="many"))
+        one.update()
+        one.sell("a.csv", *(sale(on=on, receipt=f"R{on}", quantity=2) for on in range(39)))
+        one.withdraw("b.csv")
+        report = one.update()
+        assert report.partitions["clean_sales"] == 40
+        assert report.partitions["product_kpis"] == 40
+    assert home.everything() == plain.everything()
+    for told in ("lines", "set_aside_by_reason", "partitions", "files", "stores"):
+        assert status(home.platform)[told] == status(plain.platform)[told]
+    home.platform.ledger.close()

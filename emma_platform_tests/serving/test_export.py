@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
@@ -48,6 +49,15 @@ def products(names: list[str | None], **columns: list[object]) -> pa.Table:
 
 def sheet_of(path: Path) -> list[list[object]]:
     return CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python(skip_empty_area=False)
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(reader: Reader, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as cat:
+        export(reader, "clean_sales", out=pipe, format="csv", stores=["S001"], **DAYS)
+        assert len(cat.communicate()[0].splitlines()) == 13
+    assert pipe.is_fifo()
 
 
 def test_csv_reads_back_as_it_was(reader: Reader, tmp_path: Path) -> None:
