@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import chain, home, p5_latency, report
+from benchmarks import chain, home, p5_latency, report, scale_steps
 from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
@@ -38,7 +39,11 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     _put_back_later(monkeypatch)
 
 
-@pytest.mark.parametrize("name", sorted(set(MEASURES) - {"P5"}))
+SLOW = set() if os.environ.get("EMMA_TEST_BENCHMARKS") else {"P5", "P10"}
+"""These start daemons, web servers and browsers; below are tests of what they do with a home."""
+
+
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - SLOW))
 def test_every_measure_runs(name: str, tmp_path: Path) -> None:
     module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
     rows = module.run(Bench("tiny", 1, tmp_path, apart=False))
@@ -73,6 +78,22 @@ def test_a_dropped_file_is_waited_for_until_its_number_is_read(loaded: Path) -> 
 def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         pass
+
+
+def test_the_steps_of_a_large_home_compute_what_they_say(tmp_path: Path) -> None:
+    folder, shape = str(tmp_path), replace(SHAPE, days=70)
+    landing = scale_steps.generate(folder, shape.values())
+    nothing = dict.fromkeys(scale_steps.BY_STORE_AND_DAY, 0)
+    first = scale_steps.resumed(folder, shape.values(), nothing)
+    assert first["partitions"]["raw_sales"] == shape.store_days - 1
+    with pytest.raises(AssertionError, match="140 in all"):
+        scale_steps.resumed(folder, shape.values(), nothing)
+    assert scale_steps.late(folder, shape.values())["partitions"]["product_kpis"] == 28
+    corrected = scale_steps.corrected(folder, shape.values(), 3)["partitions"]
+    assert corrected["raw_sales"] == corrected["clean_sales"] == 3
+    weighed = scale_steps.weighed(folder)
+    assert weighed["files"]["landing"] == landing["files"] + 1
+    assert weighed["rows"]["events"] > 3 * shape.store_days
 
 
 def test_a_side_in_a_process_of_its_own_counts_its_own_time_and_memory(tmp_path: Path) -> None:
