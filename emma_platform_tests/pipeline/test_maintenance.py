@@ -54,14 +54,14 @@ from emma_platform_tests.recompute.midway import At
 
 ENDED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 RUNS = [f"9d4b2f0e-0000-4000-8000-00000000000{number}" for number in range(7)]
-STUCK, FAILED = RUNS[1], RUNS[3]
+STUCK, FAILED = RUNS[1], RUNS[-1]
 
 
 @pytest.fixture(params=["batched", "stock"])
 def lived(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dg.DagsterInstance]:
-    """Seven runs, of which one fails and one never ends, and reports of no run; on both event logs."""
+    """Seven runs, of which the second never ends and the last fails, and reports of no run; on both event logs."""
     shutil.copytree(_lived_home(), tmp_path / "home")
     with make_instance(tmp_path / "home", monkeypatch, stock=request.param == "stock") as instance:
         yield instance

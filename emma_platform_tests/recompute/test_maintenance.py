@@ -250,6 +250,26 @@ def test_maintenance_after_an_update_that_was_killed_keeps_what_the_next_one_nee
         assert midway.state(home) == after, step
 
 
+def test_the_state_that_the_ledger_speaks_of_is_kept_though_it_was_never_published(tmp_path: Path) -> None:
+    home = Lived(tmp_path)
+    home.a_day(1)
+
+    def fail() -> None:
+        raise RuntimeError("injected")
+
+    for number, step in ((2, "clean_sales: recorded"), (3, "clean_sales: committed")):
+        home.sell("a.csv", sale(quantity=number))
+        with pytest.raises(RuntimeError, match="injected"):
+            home.update(midway.At(step, fail))
+    home.later(timedelta(days=1))
+    home.maintain()
+    home.update()
+    assert home.rows("clean_sales", ["quantity"]) == [(3,)]
+    lived = home.everything()
+    rebuild(home.platform)
+    assert home.everything() == lived
+
+
 def test_it_waits_until_the_batch_that_is_at_work_has_ended(tmp_path: Path) -> None:
     home = Lived(tmp_path)
     home.a_day(1)
@@ -265,6 +285,7 @@ def test_it_waits_until_the_batch_that_is_at_work_has_ended(tmp_path: Path) -> N
     holds.wait()
     watcher = midway.At(WAITING, may_end.set)
     maintain(home.watched(watcher))
+    may_end.set()
     worker.join()
     assert watcher.steps[:2] == [WAITING, "maintenance: begun"]
 
