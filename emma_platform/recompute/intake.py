@@ -213,6 +213,8 @@ def _read(
             failed.add(item.name)
         else:
             readings.append(Reading(item, description, deliveries))
+    if any(before[name].sha256 for name in failed & before.keys()):
+        readings = _copies_of_what_stays(platform, readings)
     return readings, noted
 
 
@@ -239,6 +241,17 @@ def _originals(platform: Platform, taken: list[Taken]) -> dict[tuple[str, str], 
     for item in taken:
         holders.setdefault((item.sha256, platform.source.description(item.name)), set()).add(item.name)
     return {content: min(names, key=lambda name: (len(name), name)) for content, names in holders.items()}
+
+
+def _copies_of_what_stays(platform: Platform, readings: list[Reading]) -> list[Reading]:
+    """Files that could not be read keep what they said before, so others with those bytes may be copies of them."""
+    originals = _originals(platform, [reading.taken for reading in readings])
+    found = []
+    for reading in readings:
+        original = originals[reading.taken.sha256, reading.description]
+        own = original in (reading.taken.name, reading.copy_of)
+        found.append(reading if own else Reading(reading.taken, reading.description, copy_of=original))
+    return found
 
 
 def _zones(platform: Platform) -> dict[str, str]:

@@ -96,6 +96,35 @@ def test_a_copy_speaks_for_itself_once_its_original_says_something_else(home: Ho
     assert status(home.platform)["lines"]["duplicates"] == 0
 
 
+def test_a_file_that_cannot_be_read_stays_the_original_of_its_copies(home: Home) -> None:
+    """What it said before still counts, and the shortest name is told, in whatever order they came."""
+    home.sell("a.csv", sale())
+    home.update()
+    home.sell("copy.csv", sale())
+    home.drop("a.csv", "what is this?\nno table\n")
+    home.update()
+    assert home.rows("raw_sales", ["file"]) == [("a.csv",)]
+    assert status(home.platform)["lines"]["duplicates"] == 1
+    home.sell("a.csv", sale(on=5))
+    home.update()
+    assert home.rows("raw_sales", ["file"]) == [("a.csv",), ("copy.csv",)]
+
+
+def test_time_zones_that_arrive_with_the_sales_hold_for_them_at_once(home: Home) -> None:
+    home.sell("a.csv", f"S1,R1,{day(0)}T23:30:00Z,P1,1,1\n")
+    home.drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\n")
+    assert home.computed(home.update(), "raw_sales") == {iso("S1", 1)}
+
+
+def test_a_calendar_touches_forecasts_and_no_price_evidence(home: Home) -> None:
+    home.sell("a.csv", sale(on=0), sale(on=1))
+    home.update()
+    home.drop("calendar.csv", f"store,day,event,kind\n,{day(3)},fair,event\n")
+    report = home.update()
+    assert home.computed(report, "sales_forecast") == {Key("S1", "")}
+    assert "price_evidence" not in report.partitions
+
+
 def test_a_withdrawn_file_keeps_its_data(home: Home) -> None:
     home.sell("a.csv", sale())
     home.update()
