@@ -29,7 +29,7 @@ from emma_platform.serving.publication import shown_versions
 from emma_platform.store.protocol import NoVersionError, Size
 
 KEPT_BATCHES = 1_000
-"""Batches that the ledger remembers, about .7 kB each."""
+"""Batches that the ledger remembers, about .9 kB each."""
 LEFTOVER_AGE = timedelta(days=1)
 """Spilled files are a dead process's when they are this old; a living one may still write younger ones."""
 DUE_AFTER = timedelta(hours=36)
