@@ -77,10 +77,11 @@ def remedied() -> Iterator[None]:
         _fail(f"{error}\nFree space or memory and run `emma update`; if it stays so, run `emma rebuild`.")
     except SQLAlchemyError as error:
         reason = str(error).splitlines()[0]
-        damaged = " If ledger.db is damaged, move it away; the next `emma update` makes it again."
+        damaged = "not a database" in reason or "disk image is malformed" in reason
+        move = " If ledger.db is damaged, move it away; the next `emma update` makes it again." if damaged else ""
         _fail(
             f"The ledger or Dagster's history cannot be read or written: {reason}. Free space, or correct the access "
-            f"rights or EMMA_LEDGER_URL, then run `emma update`.{damaged if 'not a database' in reason or 'disk image' in reason else ''}"
+            f"rights or EMMA_LEDGER_URL, then run `emma update`.{move}"
         )
     except ValidationError as error:
         wrong = "; ".join(f"EMMA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
