@@ -146,14 +146,18 @@ def _rows(platform: Platform, names: Iterable[str]) -> dict[str, sa.Row[Any]]:
 def _failure(
     sighting: Sighting | Taken, error: SourceError, before: sa.Row[Any] | None, *, failed_as: str | None
 ) -> dict[str, Any]:
-    """A file that fails; its attempts are counted as long as it and the way of reading it stay the same."""
+    """A file that fails; its attempts are counted as long as it and the way of reading it stay the same.
+
+    Where what it said before is due to be read again, that comes first; it fails again at the next look.
+    """
     now = (sighting.size, sighting.mtime_ns, failed_as)
+    due = before is not None and before.state == "due" and getattr(sighting, "sha256", None) != before.sha256
     again = before is not None and before.state == "failing" and (before.size, before.mtime_ns, before.failed_as) == now
     return {
         "name": sighting.name,
         "size": sighting.size,
         "mtime_ns": sighting.mtime_ns,
-        "state": "failing",
+        "state": "due" if due else "failing",
         "attempts": before.attempts + 1 if before is not None and again else 1,
         "error": str(error),
         "failed_as": failed_as,

@@ -180,9 +180,12 @@ def _of_stores(platform: Platform, table: str, stores: Collection[str | None], *
 
 
 def _read_again(connection: sa.Connection, stores: Collection[str]) -> None:
-    """Sales files with rows of a store whose time zone changed: their days and times follow it."""
+    """Sales files with rows of a store whose time zone changed: their days and times follow it.
+
+    One that fails as it now lies there is read as it was taken, and fails again at the next look.
+    """
     named = slices.c.store.in_(sorted(stores))
     unplaced = sa.select(reasons.c.file).where(reasons.c.file != "", reasons.c.input == "sales")
     names = sa.select(slices.c.file).where(named, slices.c.input == "sales").union(unplaced)
     if stores:
-        connection.execute(sa.update(files).where(f.state == "taken", f.name.in_(names)).values(state="due"))
+        connection.execute(sa.update(files).where(f.sha256.is_not(None), f.name.in_(names)).values(state="due"))

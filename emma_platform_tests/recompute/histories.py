@@ -137,10 +137,10 @@ _at_an_instant = _sale.map(lambda line: line.replace(":00:00,", ":30:00Z,"))
 _unplaced = st.sampled_from(['"S1",R9,yesterday,P1,1,1\n', ",R9,2026-01-01,P1,1,1\n", '"S1",R9,2031-01-01,P1,1,1\n'])
 _line = st.one_of(_sale, _sale, _sale, _at_an_instant, _unplaced)
 _product = _row(
-    st.sampled_from(["P1", "P2", "POSTAGE", ""]),
+    st.sampled_from(["P1", "P1", "P2", "POSTAGE", ""]),
     st.sampled_from(["tea", "jam"]),
     st.sampled_from(["1.10", "1.20", ""]),
-    st.sampled_from(["", "", "2"]),
+    st.sampled_from(["", "2"]),
 )
 _shop = _row(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]))
 _count = _row(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"]))
@@ -173,7 +173,8 @@ _nothing = st.just("")
 _edit = st.one_of(
     st.builds(Edit, _name, _nth, st.one_of(_line, _line, _nothing)),
     st.builds(Edit, _name, _nth, st.one_of(_line, _nothing)),
-    st.builds(Edit, st.just("products.csv"), _nth, st.one_of(_product, _product, _nothing)),
+    st.builds(Edit, st.just("products.csv"), st.integers(2, 3), _product),
+    st.builds(Edit, st.just("products.csv"), _nth, st.one_of(_product, _nothing)),
     st.builds(Edit, st.just("stock.csv"), _nth, st.one_of(_count, _nothing)),
     st.builds(Edit, st.just("promotions.csv"), _nth, st.one_of(_promotion, _nothing)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -114,6 +115,18 @@ def test_time_zones_that_arrive_with_the_sales_hold_for_them_at_once(home: Home)
     home.sell("a.csv", f"S1,R1,{day(0)}T23:30:00Z,P1,1,1\n")
     home.drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\n")
     assert home.computed(home.update(), "raw_sales") == {iso("S1", 1)}
+
+
+def test_a_time_zone_moves_the_rows_that_a_file_had_before_it_failed(home: Home) -> None:
+    home.sell("a.csv", f"S1,R1,{day(0)}T23:30:00Z,P1,1,1\n")
+    home.update()
+    home.drop("a.csv", "what is this?\nno table\n")
+    home.update()
+    home.drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\n")
+    home.update()
+    assert home.rows("raw_sales", ["day", "file"]) == [(date(2026, 1, 2), "a.csv")]
+    home.update()
+    assert [file["file"] for file in status(home.platform)["failing"]] == ["a.csv"]
 
 
 def test_a_calendar_touches_forecasts_and_no_price_evidence(home: Home) -> None:
