@@ -63,7 +63,7 @@ class Year:
 
 
 YEARS = {
-    "tiny": Year(history=28, days=5, before=1, window=1, stores=1, products=4, lines=8),
+    "tiny": Year(history=28, days=4, before=0, window=1, stores=1, products=4, lines=8),
     "small": Year(history=90, days=60, before=19, window=10),
     "full": Year(history=366, days=365, before=20, window=10),
 }

@@ -13,7 +13,7 @@ FREE_SHARE = 0.25
 """A database is written anew when this share of its pages is free; fewer are soon filled again."""
 FREE_BYTES = 1_000_000
 LARGEST_BYTES = 500_000_000
-"""Rows beyond this are not written anew, for writers wait meanwhile: .6 s of CPU for 100 MB. Their free pages fill again."""
+"""Rows beyond this are not written anew, for writers wait: .6 s of CPU for 100 MB. Their free pages fill again."""
 PATIENCE_SECONDS = 5.0
 
 
