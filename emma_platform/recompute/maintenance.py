@@ -28,8 +28,6 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.serving.publication import shown_versions
 from emma_platform.store.protocol import NoVersionError, Size
 
-KEPT_BATCHES = 1_000
-"""Batches that the ledger remembers, about .9 kB each."""
 LEFTOVER_AGE = timedelta(days=1)
 """Spilled files are a dead process's when they are this old; a living one may still write younger ones."""
 DUE_AFTER = timedelta(hours=36)
@@ -81,7 +79,8 @@ def maintain(platform: Platform) -> Maintained:
             step(f"maintenance: {table} swept")
         with platform.ledger.transaction() as connection:
             rows = sum(
-                connection.execute(sa.delete(table).where(which)).rowcount for table, which in _needless(connection)
+                connection.execute(sa.delete(table).where(which)).rowcount
+                for table, which in _needless(connection, platform.settings.kept_runs)
             )
         step("maintenance: ledger pruned")
         leftovers = _remove_leftovers(platform)
@@ -104,7 +103,7 @@ def due(platform: Platform) -> dict[str, Any]:
         last = connection.execute(sa.select(upkeep)).one_or_none()
         rows = sum(
             connection.scalar(sa.select(sa.func.count()).select_from(table).where(which)) or 0
-            for table, which in _needless(connection)
+            for table, which in _needless(connection, platform.settings.kept_runs)
         )
         begun = connection.scalar(sa.select(sa.func.min(batches.c.started_at)))
     swept: dict[str, int] = last.versions if last else {}
@@ -130,11 +129,11 @@ def _needed(platform: Platform) -> dict[str, set[int]]:
     return needed
 
 
-def _needless(connection: sa.Connection) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+def _needless(connection: sa.Connection, kept_batches: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """The rows of the ledger that grow with time and tell nothing: old batches, and files that went untaken."""
     newest = connection.scalar(sa.select(sa.func.max(batches.c.id))) or 0
     return [
-        (batches, batches.c.id <= newest - KEPT_BATCHES),
+        (batches, batches.c.id <= newest - kept_batches),
         (files, files.c.sha256.is_(None) & files.c.withdrawn),
     ]
 

@@ -24,7 +24,7 @@ from emma_platform.console import Console, show_status
 from emma_platform.model.tables import KEPT
 from emma_platform.recompute.batch import WAITING, one_at_a_time, rebuild
 from emma_platform.recompute.ledger import batches, files
-from emma_platform.recompute.maintenance import DUE_AFTER, KEPT_BATCHES, Maintained, due, maintain
+from emma_platform.recompute.maintenance import DUE_AFTER, Maintained, due, maintain
 from emma_platform.recompute.status import status
 from emma_platform.serving.publication import GRACE, ServingError, publications
 from emma_platform.serving.reader import Reader
@@ -329,12 +329,12 @@ def test_the_ledger_forgets_old_batches_and_files_that_went_untaken(tmp_path: Pa
         assert newest is not None
         connection.execute(
             sa.insert(batches),
-            [{"id": newest + n, "started_at": "2026-01-01T00:00:00+00:00"} for n in range(1, KEPT_BATCHES)],
+            [{"id": newest + n, "started_at": "2026-01-01T00:00:00+00:00"} for n in range(1, home.settings.kept_runs)],
         )
     assert due(home.platform)["ledger_rows"] == newest
     assert home.maintain().ledger_rows == newest
     with home.platform.ledger.transaction() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(batches)) == KEPT_BATCHES
+        assert connection.scalar(sa.select(sa.func.count()).select_from(batches)) == home.settings.kept_runs
         assert set(connection.scalars(sa.select(files.c.name))) == {"a.csv", "worse.csv"}
     assert [entry["file"] for entry in status(home.platform)["failing"]] == ["worse.csv"]
 
