@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from emma_platform.pipeline.event_log import BatchedSqliteEventLogStorage
+from emma_platform_tests.pipeline import victims
 from emma_platform_tests.pipeline.dagster_home import DagsterHome
 from emma_platform_tests.pipeline.instances import make_instance
 
@@ -34,6 +35,12 @@ def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ.clear()
     os.environ.update(before)
     return home.settings.home
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> victims.Twin:
+    """A home to which everything has happened, and what its last update makes of it undisturbed."""
+    return victims.twin(tmp_path_factory.mktemp("twin"))
 
 
 @pytest.fixture

@@ -172,13 +172,12 @@ def ask(folder: Path) -> None:
 LOOKS = {"read": read, "query": query, "export": export, "ask": ask}
 
 
-def test_writers_and_readers_together(tmp_path: Path) -> None:
-    home = victims.lived(tmp_path / "home")
-    home.platform.ledger.close()
+def test_writers_and_readers_together(twin: victims.Twin) -> None:
+    folder = twin.home().settings.home
     until = time.time() + MINUTES * 60
     writers = [(write_for_a_while, (deed, until)) for deed in victims.DEEDS]
-    at_once(tmp_path / "home", *writers, *((look_for_a_while, (look,)) for look in LOOKS))
-    again = DagsterHome(tmp_path / "home")
+    at_once(folder, *writers, *((look_for_a_while, (look,)) for look in LOOKS))
+    again = DagsterHome(folder)
     again.run()
     victims.assert_told(again)
     assert not (left := victims.leftovers(again)), left
