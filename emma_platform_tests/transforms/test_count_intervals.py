@@ -96,3 +96,11 @@ def test_pinball_loss_is_least_at_the_true_quantiles():
     }
     assert min(losses, key=losses.get) == 1.0
     assert pinball_loss(drawn, right, np.zeros_like(drawn)).sum() == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e7), st.floats(0, 1e9)), min_size=1, max_size=30))
+def test_remembered_quantiles_are_those_computed_anew(pairs: list[tuple[float, float]]) -> None:
+    mean, variance = np.array(pairs).T
+    anew = negative_binomial_quantiles(mean, variance, LEVELS.copy())
+    for _ in range(2):
+        assert (negative_binomial_quantiles(mean, variance) == anew).all()
