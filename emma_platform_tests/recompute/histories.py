@@ -159,35 +159,44 @@ ESTABLISHED = (
 )
 """A small chain in the middle of its life, so that what comes then is a change of something."""
 
-ONE_BY_ONE: tuple[Event, ...] = tuple(
-    event
-    for change in (
-        Edit("a.csv", 2, sale("S1", 0, "P1", 5)),  # of the oldest day that a window of 28 days holds
-        Edit("products.csv", 2, "P1,jam,1.10,\n"),
-        Edit("products.csv", 2, "P1,jam,1.30,\n"),
-        Edit("products.csv", 2, "P1,jam,1.30,2\n"),
-        Edit("products.csv", 2, "P1,jam,1.30,\n"),
-        Edit("stock.csv", 2, f"S1,{day(1)},P1,4\n"),
-        Edit("stock.csv", 2, ""),
-        Edit("promotions.csv", 2, f"S1,P1,{day(1)},{day(80)}\n"),
-        Edit("promotions.csv", 3, f",P2,{day(3)},{day(30)}\n"),
-        Drop("calendar.csv", f"store,day,event,kind\nS1,{day(61)},fair,event\n"),
-        Edit("a.csv", 7, sale("S1", 2, "P2").replace(":00:00,", ":30:00Z,").replace(" 10", " 23")),
-        Drop("stores.csv", "store,time_zone\nS1,Asia/Tokyo\n"),
-        Drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\nSüd/2,\n"),
-        Change("non_product_codes", "zz"),
-        Change("forecast_history_days", 40),
-        Change("minimum_margin_pct", 40.0),
-        Copy("b.csv", "deep/c.csv"),  # no change but for its lines
-        Edit("b.csv", 3, ""),  # the copy speaks for itself
-        Rename("a.csv", "z.csv"),  # the shorter name is told
-        Move("deep/c.csv", "b.csv", 2),
-        Edit("z.csv", 6, ""),  # the last day
-        Drop("deep/c.csv", HEADER),
-        Drop("stock.csv", STOCK),
-        Drop("b.csv", HEADER),  # the last of a store
-    )
-    for event in (change, Update())
+ONE_BY_ONE: tuple[Event, ...] = (
+    Edit("a.csv", 7, sale("S1", 3)),
+    Crash(1),
+    Edit("a.csv", 7, ""),  # what the crash left in the lake was never taken
+    Update(),
+    *(
+        event
+        for change in (
+            Edit("a.csv", 2, sale("S1", 0, "P1", 5)),  # of the oldest day that a window of 28 days holds
+            Edit("products.csv", 2, "P1,jam,1.10,\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,2\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,\n"),
+            Edit("stock.csv", 2, f"S1,{day(1)},P1,4\n"),
+            Edit("stock.csv", 2, ""),
+            Edit("promotions.csv", 2, f"S1,P1,{day(1)},{day(80)}\n"),
+            Edit("promotions.csv", 3, f",P2,{day(3)},{day(30)}\n"),
+            Drop("calendar.csv", f"store,day,event,kind\nS1,{day(61)},fair,event\n"),
+            Edit("a.csv", 7, sale("S1", 2, "P2").replace(":00:00,", ":30:00Z,").replace(" 10", " 23")),
+            Drop("stores.csv", "store,time_zone\nS1,Asia/Tokyo\n"),
+            Drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\nSüd/2,\n"),
+            Change("non_product_codes", "zz"),
+            Change("forecast_history_days", 40),
+            Change("minimum_margin_pct", 40.0),
+            Edit("a.csv", 8, sale("S1", 21)),  # the oldest of the 40 days up to the last
+            Copy("b.csv", "deep/c.csv"),  # no change but for its lines
+            Edit("b.csv", 3, ""),  # the copy speaks for itself
+            Copy("deep/c.csv", "d.csv"),  # the shorter name is told
+            Rename("a.csv", "z.csv"),
+            Move("deep/c.csv", "b.csv", 2),
+            Edit("z.csv", 6, ""),  # the last day
+            Drop("deep/c.csv", HEADER),
+            Drop("d.csv", HEADER),
+            Drop("stock.csv", STOCK),
+            Drop("b.csv", HEADER),  # the last of a store
+        )
+        for event in (change, Update())
+    ),
 )
 """Each kind of change to the established chain, so that none is left to chance."""
 _name = st.sampled_from(SALES_FILES)

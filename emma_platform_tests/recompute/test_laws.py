@@ -93,11 +93,12 @@ def work_in_pieces(piecemeal: bool) -> Iterator[None]:
 
 
 def contents(home: Home) -> dict[tuple[str, Key], str]:
-    """The content hash of every partition that holds rows; a publication is named after its batch."""
+    """The content hash of every partition there is, of whole tables where they hold rows; publications left out."""
     p = partitions.c
-    statement = sa.select(p.table_name, p.store, p.day, p.content).where(p.rows > 0, p.table_name != "published")
+    there = (p.wanted != "", sa.or_(p.store != "", p.rows > 0), p.table_name != "published")
     with home.platform.ledger.transaction() as connection:
-        return {(table, Key(store, on)): content for table, store, on, content in connection.execute(statement)}
+        found = connection.execute(sa.select(p.table_name, p.store, p.day, p.content).where(*there))
+        return {(table, Key(store, on)): content for table, store, on, content in found}
 
 
 def nothing_is_lost(home: Home, state: State) -> None:
