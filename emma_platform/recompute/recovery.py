@@ -131,7 +131,7 @@ def forget(
         due = f.sha256.is_not(None) & f.copy_of.is_(None)
         connection.execute(sa.update(files).where(due if whole else due & f.name.in_(names)).values(state="due"))
         connection.execute(sa.update(slices).where(*chosen).values(content=UNKNOWN))
-        connection.execute(sa.update(partitions).where(*touched).values(done=UNKNOWN, content=""))
+        connection.execute(sa.update(partitions).where(*touched).values(done=UNKNOWN, content=UNKNOWN))
 
 
 def forget_partitions(platform: Platform, selection: Selection) -> None:

@@ -129,6 +129,18 @@ def test_a_time_zone_moves_the_rows_that_a_file_had_before_it_failed(home: Home)
     assert [file["file"] for file in status(home.platform)["failing"]] == ["a.csv"]
 
 
+def test_a_day_that_went_in_a_rebuild_is_there_again_when_it_comes_back(home: Home) -> None:
+    home.sell("a.csv", sale(on=0), sale(on=40))
+    home.update()
+    before = home.everything()
+    home.sell("a.csv", sale(on=40))
+    rebuild(home.platform)
+    assert status(home.platform)["partitions"]["product_kpis"] == 1
+    home.sell("a.csv", sale(on=0), sale(on=40))
+    home.update()
+    assert home.everything() == before
+
+
 def test_a_calendar_touches_forecasts_and_no_price_evidence(home: Home) -> None:
     home.sell("a.csv", sale(on=0), sale(on=1))
     home.update()
