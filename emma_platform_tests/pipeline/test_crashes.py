@@ -108,7 +108,7 @@ def test_a_home_whose_first_run_was_killed_is_as_good_as_any(tmp_path: Path) -> 
         home.sell(f"sales-{number}.csv", *lines(store, range(130)))
     home.platform.ledger.close()
     chance = random.Random(3)  # noqa: S311
-    for _ in range(max(2, KILLS // 10)):
+    for _ in range(max(1, KILLS // 10)):
         process = begun("update", tmp_path / "home")
         process.join(chance.uniform(0, 1))
         process.kill()
