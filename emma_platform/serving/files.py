@@ -3,9 +3,10 @@
 Belongs here: reading store and month out of a file's path, and counting. Does not belong here: how tables are kept
 (`store`).
 
-The layout is that of `store.layout.Place.folder`: `…/store_key=<key>/month=<YYYY-MM>/<name>.parquet`, where the key is
-`model.partitions.store_key` with `.` for `%`, cut when it is long. A file's content never changes under its name, so
-its rows are counted once and taken over from publication to publication.
+The layout is that of `store.layout.Place.path`: `…/store_key=<key>/<version>-<YYYY-MM>-<token>.parquet`. The key is
+`model.partitions.store_key` with `.` for `%`, cut when it is long; the month is empty in a table that is not cut by
+days. A file's content never changes under its name, so its rows are counted once and taken over from publication to
+publication.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from emma_platform.model.schema import Table
 from emma_platform.serving.publication import ServingError
 from emma_platform.store.layout import EMPTY_NAME, LONGEST_FOLDER
 
-_FOLDERS = re.compile(r"(?P<root>.*?)/store_key=(?P<key>[^/]+)(?:/month=(?P<month>[^/]+))?/[^/]+")
+_PATH = re.compile(r"(?P<root>.*?)/store_key=(?P<key>[^/]+)/(?:\d+-(?P<month>\d{4}-\d{2})-)?[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,20 @@ def newest(files: Iterable[LakeFile]) -> list[str]:
 
 
 def _placed(table: Table, path: str, rows: int) -> LakeFile:
-    match = _FOLDERS.fullmatch(path)
+    match = _PATH.fullmatch(path)
     if match is None:
         raise ServingError(f"{table.name}: {path} does not lie in a folder store_key=…; run `emma rebuild`")
     folders = (folder.partition("=") for folder in match["root"].split("/"))
-    if clash := next((name for name, equals, _ in folders if equals and name in {*table.names, "month"}), None):
+    if clash := next((name for name, equals, _ in folders if equals and name in table.names), None):
         raise ServingError(
             f"{match['root']}: the folder {clash}=… reads as the column {clash} of {table.name}; "
             "move the home to a folder whose name holds no '='"
         )
     key = match["key"]
-    month = match["month"] or ""
     return LakeFile(
         table=table.name,
         store=None if key == UNPLACED else _store_of(key.replace(".", "%")),
-        month=month if re.fullmatch(r"\d{4}-\d{2}", month) else None,
+        month=match["month"],
         path=path,
         rows=rows,
         # DuckDB 1.5 reads a folder's value NULL, in any case of letters, as no value.

@@ -63,7 +63,7 @@ def publish(
     Publishing the current publication again, same id, versions and files, changes nothing.
 
     Args:
-        store: keeps its tables as Parquet files under `store_key=…/month=…` as `files` describes.
+        store: keeps its tables as Parquet files under `store_key=…` as `files` describes.
         versions: the version to show of each table; a table that is missing shows no rows.
         published: the folder of the publications; made when missing. One process publishes at a time.
         publication_id: a new name of letters, digits, `.`, `_` and `-`.

@@ -3,13 +3,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from emma_platform.model.schema import Grain
 from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.serving.contents import SERVED
 from emma_platform.serving.files import LakeFile, newest
@@ -199,6 +202,34 @@ def test_the_newest_files_have_rows() -> None:
         for month, rows in (("2026-10", 1), ("2026-11", 0))
     ]
     assert newest(files) == ["2026-10"]
+
+
+def test_each_file_is_listed_with_the_month_of_its_rows(put: Publish, published: Path) -> None:
+    put()
+    listed = opened_with_sql_only(published).execute(
+        'SELECT "table", month, path FROM publication_files WHERE store IS NOT NULL'
+    )
+    months = set()
+    for table, month, path in listed.fetchall():
+        if TABLES[table].grain is Grain.STORE:
+            assert month is None
+        else:
+            days = pq.read_table(path, columns=["day"], partitioning=None)["day"].to_pylist()
+            assert {month} == {day.isoformat()[:7] for day in days}
+            months.add(month)
+    assert len(months) > 1
+
+
+def test_the_overview_reads_the_last_month_only(put: Publish, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def seen(files: Iterable[LakeFile]) -> list[str]:
+        asked.append(newest(files))
+        return asked[-1]
+
+    monkeypatch.setattr("emma_platform.serving.publish.newest", seen)
+    put()
+    assert len(asked[0]) == 2  # of two stores, each with two months
 
 
 def test_publishing_the_same_again_changes_nothing(put: Publish, published: Path) -> None:
