@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
 from emma_platform.recompute.ledger import Result, record, set_version
-from emma_platform.recompute.plan import Stale
+from emma_platform.recompute.plan import EVERYTHING, Stale, stale
 from emma_platform.recompute.stages import announce
 from emma_platform.recompute.store_stages import (
     Frames,
@@ -90,8 +90,14 @@ def responses(work: Work) -> None:
 
 
 def recommendations(work: Work) -> None:
-    """Compute the stale stores of price_recommendations."""
-    items = stale_stores(work, "price_recommendations")
+    """Compute the stale stores of price_recommendations.
+
+    After a crash a store's response may not follow its evidence yet; where that is not to be computed now, its
+    recommendations are left for the next update.
+    """
+    with work.platform.ledger.transaction() as connection:
+        behind = {item.key for item in stale(connection, "price_response", EVERYTHING)}
+    items = [item for item in stale_stores(work, "price_recommendations") if item.key not in behind]
     settings = work.platform.settings
     endings = tuple(float(ending) for ending in settings.price_endings.split(",") if ending.strip())
     guardrails = Guardrails(settings.minimum_margin_pct, settings.largest_step_pct, endings)

@@ -13,6 +13,7 @@ from emma_platform.recompute.batch import materialise
 from emma_platform.recompute.ledger import Key, Ledger, Result, record, want
 from emma_platform.recompute.plan import EVERYTHING, Selection, Stale, in_batches, stale
 from emma_platform_tests.recompute.home import Home, day, sale
+from emma_platform_tests.recompute.midway import At
 
 keys = st.builds(
     lambda store, month, on: Key(f"S{store}", f"2026-{month:02d}-{on:02d}"),
@@ -85,3 +86,21 @@ def test_a_materialised_partition_is_computed_and_no_other(table: str, tmp_path:
     assert home.everything() == before
     assert set(home.update().partitions) == {"published"}
     assert home.update().partitions == {}
+
+
+def test_advice_asked_for_between_a_crash_and_the_next_update_waits_for_that_update(tmp_path: Path) -> None:
+    """The response does not follow its evidence yet: no advice is made from the two of them."""
+    home = Home(tmp_path)
+    home.sell("a.csv", sale(on=0))
+    home.update()
+    home.sell("a.csv", sale(on=0), sale(on=1, product="P2"))
+
+    def die() -> None:
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        home.update(At("price_evidence: recorded", die))
+    asked = materialise(home.platform, Selection(frozenset({"price_recommendations"}), frozenset({Key("S1", "")})))
+    assert asked.partitions == {}
+    assert home.computed(home.update(), "price_recommendations") == {Key("S1", "")}
+    assert home.rows("price_recommendations", ["product"]) == [("P1",), ("P2",)]
