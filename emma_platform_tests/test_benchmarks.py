@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import chain, home, p5_latency, report, scale_steps
+from benchmarks import chain, home, p5_latency, report, scale_model, scale_steps
 from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
@@ -178,3 +178,14 @@ def test_unknown_measures_are_refused() -> None:
     done = CliRunner().invoke(main, ["--only", "P1,P99"])
     assert done.exit_code == 2
     assert "P99" in done.output
+
+
+def test_the_scale_page_holds_what_the_model_says() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert scale_model.table() in page, "put what `python -m benchmarks.scale_model` prints into docs/scale.md"
+
+
+def test_costs_grow_as_the_chain_does() -> None:
+    for what, values in scale_model.rows():
+        numbers = [float(value.replace(",", "")) for value in values]
+        assert numbers == sorted(numbers), what
