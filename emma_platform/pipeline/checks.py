@@ -14,16 +14,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 import duckdb
-import pyarrow as pa
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster_duckdb import DuckDBResource
 
+from emma_platform.engine.protocol import Input
 from emma_platform.model.schema import Grain
 from emma_platform.model.tables import KEPT, PUBLISHED, TABLES
-from emma_platform.recompute.inputs import keys_frame
 from emma_platform.recompute.ledger import Key
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import Computed
+from emma_platform.recompute.stages import part_of
 from emma_platform.recompute.status import lines
 from emma_platform.serving.publication import current
 from emma_platform.transforms.rules import BUSINESS_RULES, count_broken, schema_rules
@@ -102,21 +102,15 @@ def _rules(
     )
 
 
-def _rows(platform: Platform, table: str, keys: Sequence[Key]) -> pa.Table:
+def _rows(platform: Platform, table: str, keys: Sequence[Key]) -> Input:
     """The rows of these partitions."""
     grain = TABLES[table].grain
     if grain is Grain.WHOLE:
-        return platform.store.read(table)
+        return platform.store.files(table)
     stores = {key.store for key in keys}
     if grain is Grain.STORE or not keys:
-        return platform.store.read(table, stores=stores)
-    return platform.engine.run(
-        f"select * from {table} semi join wanted using (store, day)",
-        {
-            table: platform.store.files(table, stores=stores, months={key.day[:7] for key in keys}),
-            "wanted": keys_frame(keys),
-        },
-    )
+        return platform.store.files(table, stores=stores)
+    return part_of(platform, table, keys)
 
 
 def _balance(platform: Platform, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation:
