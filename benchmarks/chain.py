@@ -33,7 +33,7 @@ LINES = """
             l % 4 + 1,
             strftime(day + INTERVAL 8 HOUR + to_seconds(l // 4 * (43200 // (1 + $lines // 4))), '%Y-%m-%d %H:%M:%S'),
             format('P{:05d}', p),
-            CASE WHEN h // 7 % 100 = 0 THEN -1 ELSE 1 + (h // 1009 + $revision) % 3 END,
+            CASE WHEN h // 7 % 100 = 0 THEN -1 ELSE 1 + hash(h, $revision) % 3 END,
             CAST((100 + hash(p) % 1900) * (CASE WHEN (d // 28 + p) % 4 = 0 THEN 0.9 ELSE 1 END) / 100 AS decimal(9, 2))
         ) AS text
     FROM drawn

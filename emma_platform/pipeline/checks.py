@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 import duckdb
@@ -18,7 +19,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster_duckdb import DuckDBResource
 
 from emma_platform.engine.protocol import Input
-from emma_platform.model.schema import Grain
+from emma_platform.model.schema import Grain, Table
 from emma_platform.model.tables import KEPT, PUBLISHED, TABLES
 from emma_platform.recompute.ledger import Key
 from emma_platform.recompute.platform import Platform
@@ -62,6 +63,7 @@ def evaluate(
     for item in sorted(computed, key=lambda item: item.key.day, reverse=True):
         if item.rows and len(keys[item.table]) < CHECKED:
             keys[item.table].append(item.key)
+    counted: dict[str, Counted] = {}
     for check in sorted(wanted, key=str):
         table = check.asset_key.to_user_string()
         if check.name == BALANCE:
@@ -71,8 +73,9 @@ def evaluate(
         elif table not in keys and (before := last(check)) is not None:
             yield before
         else:
-            rules = BUSINESS_RULES[table] if check.name == BUSINESS else schema_rules(TABLES[table])
-            yield _rules(platform, check, rules, keys.get(table, []))
+            if table not in counted:
+                counted[table] = _count_broken(platform, TABLES[table], keys.get(table, []))
+            yield _ruled(check, TABLES[table], counted[table])
 
 
 def last_result(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
@@ -84,21 +87,35 @@ def last_result(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.Ass
     return event.asset_check_evaluation_data if event else None
 
 
-def _rules(
-    platform: Platform, check: dg.AssetCheckKey, rules: Mapping[str, str], keys: Sequence[Key]
-) -> dg.AssetCheckEvaluation:
-    table = TABLES[check.asset_key.to_user_string()]
+@dataclass(frozen=True)
+class Counted:
+    """The rows of some partitions of a table, the keys that more than one has, and those that break each rule."""
+
+    partitions: int
+    rows: int
+    repeated: int
+    broken: Mapping[str, int]
+
+
+def _count_broken(platform: Platform, table: Table, keys: Sequence[Key]) -> Counted:
+    """Both checks of a table, from one reading of its rows."""
+    rules = schema_rules(table) | dict(BUSINESS_RULES.get(table.name, {}))
     counts = platform.engine.run(count_broken(table, rules), {"rows": _rows(platform, table.name, keys)})
-    total, repeated, *broken = (column[0].as_py() for column in counts.columns)
-    found = {rule: rows for rule, rows in zip(rules, broken, strict=True) if rows}
-    if repeated and check.name == SCHEMA:
-        found[f"one row per {', '.join(table.key)}"] = repeated
+    rows, repeated, *broken = (column[0].as_py() for column in counts.columns)
+    return Counted(len(keys), rows, repeated, dict(zip(rules, broken, strict=True)))
+
+
+def _ruled(check: dg.AssetCheckKey, table: Table, counted: Counted) -> dg.AssetCheckEvaluation:
+    rules = BUSINESS_RULES[table.name] if check.name == BUSINESS else schema_rules(table)
+    found = {rule: counted.broken[rule] for rule in rules if counted.broken[rule]}
+    if counted.repeated and check.name == SCHEMA:
+        found[f"one row per {', '.join(table.key)}"] = counted.repeated
     return dg.AssetCheckEvaluation(
         passed=not found,
         asset_key=check.asset_key,
         check_name=check.name,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": total, "partitions": len(keys), "broken": dg.MetadataValue.json(found)},
+        metadata={"rows": counted.rows, "partitions": counted.partitions, "broken": dg.MetadataValue.json(found)},
     )
 
 

@@ -102,7 +102,7 @@ def weighed(work: Work, items: Sequence[Stale]) -> Iterator[list[Stale]]:
 
 
 def _demand(work: Work, items: Sequence[Stale]) -> Iterator[tuple[str, pa.Table]]:
-    """Each store's demand columns over its own last days of history."""
+    """Each store's demand columns over its own last days of history, in no order."""
     if not items:
         return
     stores = [item.key.store for item in items]
@@ -112,7 +112,7 @@ def _demand(work: Work, items: Sequence[Stale]) -> Iterator[tuple[str, pa.Table]
     months = {month for day in last.values() for month in months_before(day.isoformat(), days)}
     rows = work.platform.engine.run(
         f"select {', '.join(f'k.{name}' for name in DEMAND)} from product_kpis as k join spans as s"
-        " on k.store = s.store and k.day > s.after and k.day <= s.last order by k.store, k.product, k.day",
+        " on k.store = s.store and k.day > s.after and k.day <= s.last order by k.store",
         {
             "product_kpis": work.platform.store.files("product_kpis", stores=stores, months=months),
             "spans": pa.table(
