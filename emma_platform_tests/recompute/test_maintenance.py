@@ -1,18 +1,16 @@
-"""Maintenance: what is needed stays readable, what is not goes, and a kill at any instant harms neither.
+"""Maintenance: what is needed stays readable, and what is not goes.
 
 EMMA_TEST_HISTORIES sets how many random histories are lived: a fifth as many.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
 import tempfile
 import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,53 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emma_platform.console import Console, show_status
-from emma_platform.model.tables import KEPT
 from emma_platform.recompute.batch import WAITING, one_at_a_time, rebuild
 from emma_platform.recompute.ledger import batches, files
-from emma_platform.recompute.maintenance import DUE_AFTER, Maintained, due, maintain
+from emma_platform.recompute.maintenance import DUE_AFTER, due, maintain
 from emma_platform.recompute.status import status
-from emma_platform.serving.publication import GRACE, ServingError, publications
+from emma_platform.serving.publication import GRACE, ServingError
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.recompute import midway
 from emma_platform_tests.recompute.home import NOW, Home, sale
-
-KILLED_AFTER = "clean_sales"
-"""The table after which the sweep is killed; the other tables are swept in the same way."""
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([midway.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
-Content = dict[str, list[str]]
-
-
-class Lived(Home):
-    """A home whose clock moves on."""
-
-    def later(self, by: timedelta = GRACE) -> None:
-        now: datetime = self.platform.now() + by
-        self.platform = replace(self.platform, now=lambda: now)
-
-    def maintain(self) -> Maintained:
-        return maintain(self.platform)
-
-    def a_day(self, number: int) -> None:
-        """New quantities for two days of a store, taken."""
-        self.sell("a.csv", sale(quantity=number), sale("Süd/2", on=number % 40, quantity=number))
-        self.update()
-        self.later(timedelta(days=1))
-
-    def published(self) -> dict[str, Content]:
-        """What every kept publication says, all rows of all tables."""
-        folder = self.settings.published
-        return {p.id: midway.content(Reader(folder, publication_id=p.id)) for p in publications(folder)}
-
-    def data_files(self) -> set[str]:
-        return {str(path) for path in self.settings.lake.rglob("*.parquet") if "_delta_log" not in path.parts}
-
-    def needed_files(self) -> set[str]:
-        """The data files of the newest versions and of the kept publications."""
-        store, shown = self.platform.store, publications(self.settings.published)
-        wanted = [(table, version) for one in shown for table, version in one.versions.items()]
-        newest = {path for table in KEPT for path in store.files(table).paths}
-        return newest | {path for table, version in wanted for path in store.files(table, version=version).paths}
+from emma_platform_tests.recompute.lived import Lived
 
 
 def everything_below(folder: Path) -> dict[str, bytes]:
@@ -163,88 +123,6 @@ def test_maintenance_at_any_time_changes_nothing_that_is_kept(steps: list[object
             at_once.sell(name, *lines)
         at_once.update()
         assert home.everything() == at_once.everything()
-
-
-def maintain_until(folder: Path, step: str | None, after: float | None = None) -> None:
-    """Maintenance that is killed at a step, or so many seconds after it began."""
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    home = Lived(folder)
-    home.later(timedelta(days=1))
-    if after is not None:
-        threading.Timer(after, die).start()
-    maintain(home.watched(midway.At(step, die)))
-
-
-@pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Where a home must lie, and a copy of it: it has more publications behind it than are kept, and work before it."""
-    root = tmp_path_factory.mktemp("maintenance")
-    folder = root / "home"
-    midway.prepare(folder)
-    home = Lived(folder, kept_publications=2)
-    for number in range(3):
-        home.sell("day-20.csv", sale(on=20, quantity=number + 5, receipt="X"))
-        home.update()
-    home.sell("day-20.csv", sale(on=20, quantity=99, receipt="X"))
-    home.platform.ledger.close()
-    shutil.copytree(folder, root / "saved", symlinks=True)
-    return folder, root / "saved"
-
-
-def test_maintenance_killed_at_each_step_or_at_any_instant_harms_nothing(grown: tuple[Path, Path]) -> None:
-    folder, saved = grown
-    midway.copy(saved, folder)
-    home = Lived(folder)
-    home.later(timedelta(days=1))
-    shown = home.published()
-    watcher = midway.At()
-    maintain(home.watched(watcher))
-    clean = home.data_files()
-    home.update()
-    after = midway.state(home)
-    midway.copy(saved, folder)
-    steps = [step for step in dict.fromkeys(watcher.steps) if "swept" not in step or KILLED_AFTER in step]
-    assert len(steps) == 6
-    kills = [*((step, None) for step in steps), (None, 0.01), (None, 0.05)]
-    for step, seconds in kills:
-        if step in (None, "maintenance: begun"):
-            midway.copy(saved, folder)
-        process = processes.Process(target=maintain_until, args=(folder, step, seconds))
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL or step is None, step
-        assert Lived(folder).published() == shown
-    home = Lived(folder)
-    home.later(timedelta(days=1))
-    home.maintain()
-    assert home.data_files() == clean
-    home.update()
-    assert midway.state(home) == after
-
-
-def test_maintenance_after_an_update_that_was_killed_keeps_what_the_next_one_needs(grown: tuple[Path, Path]) -> None:
-    folder, saved = grown
-    home = midway.copy(saved, folder)
-    watcher = midway.At()
-    home.update(watcher)
-    after = midway.state(home)
-    steps = list(dict.fromkeys(watcher.steps))
-    for step in (steps[len(steps) // 2], steps[-1]):
-        midway.copy(saved, folder)
-        process = processes.Process(target=midway.run_until, args=(folder, step))
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-        home = Lived(folder)
-        home.later(timedelta(days=1))
-        shown = home.published()
-        home.maintain()
-        assert home.published() == shown
-        home.update()
-        assert midway.state(home) == after, step
 
 
 def test_the_state_that_the_ledger_speaks_of_is_kept_though_it_was_never_published(tmp_path: Path) -> None:
