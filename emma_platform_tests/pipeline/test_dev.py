@@ -1,4 +1,4 @@
-"""`emma dev` as people use it: the real UI and daemon, a file dropped, a correction, Ctrl-C."""
+"""`emma dev` as people use it: the real UI and daemon, a file dropped, a correction, a backfill beside both, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from emma_platform_tests.recompute.home import HEADER, sale
+from emma_platform.cli import main
+from emma_platform.serving.reader import Reader
+from emma_platform_tests.pipeline.dagster_home import DagsterHome
+from emma_platform_tests.recompute.home import HEADER, day, sale
 
 PATIENCE_SECONDS = 300
 """For a busy machine; on a quiet one the whole test takes 40 s."""
@@ -24,6 +28,23 @@ PATIENCE_SECONDS = 300
 SHOWN = """{
   assetNodes(assetKeys: [{path: "product_kpis"}]) {
     partitionStats { numMaterialized }
+  }
+}"""
+
+BACKFILL = """mutation ($days: [String!]) {
+  launchPartitionBackfill(backfillParams: {assetSelection: [{path: ["product_kpis"]}], partitionNames: $days}) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+  }
+}"""
+
+ENDED = """query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } }
+}"""
+
+AT_WORK = """{
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+    ... on Runs { results { id } }
   }
 }"""
 
@@ -71,10 +92,10 @@ class Dev:
         pointer = self.home / "published" / "current.json"
         return json.loads(pointer.read_text(encoding="utf-8")) if pointer.exists() else None
 
-    def asked(self, query: str) -> dict[str, Any]:
+    def asked(self, query: str, variables: Mapping[str, object] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
-            json.dumps({"query": query}).encode(),
+            json.dumps({"query": query, "variables": variables or {}}).encode(),
             {"content-type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - its own server
@@ -86,6 +107,19 @@ class Dev:
         """The partitions of product_kpis that the UI shows as materialised."""
         nodes = self.asked(SHOWN)["assetNodes"]
         return nodes[0]["partitionStats"]["numMaterialized"] if nodes else None
+
+    def update(self) -> int:
+        """`emma update` beside it; the exit status."""
+        return CliRunner().invoke(main, ["update", "--home", str(self.home)]).exit_code
+
+    def ended(self, backfill: str) -> str | None:
+        """How a backfill came out, once it has."""
+        status: str = self.asked(ENDED, {"id": backfill})["partitionBackfillOrError"]["status"]
+        return None if status in ("REQUESTED", "CANCELING") else status
+
+    def idle(self) -> bool | None:
+        """No run is at work or about to be."""
+        return not self.asked(AT_WORK)["runsOrError"]["results"] or None
 
     def descendants(self) -> list[str]:
         """The processes of its session that still live."""
@@ -124,6 +158,17 @@ def test_from_a_dropped_file_to_a_publication_and_a_clean_end(dev: Dev) -> None:
     until("shown in the UI", lambda: dev.shown() == 29 or None)
     print(f"from a dropped file to its publication: {seconds} s")  # noqa: T201 - the measurement
 
+    # A backfill of every store-day, while a file is dropped that corrects them and a person updates by command.
+    days = [f"{day(on - 3 * 366)}|S1" for on in range(29)]
+    backfill = dev.asked(BACKFILL, {"days": days})["launchPartitionBackfill"]["backfillId"]
+    dev.drop("sales.csv", *(sale(on=on - 3 * 366, quantity=3, receipt=f"R{on}") for on in range(29)))
+    assert dev.update() == 0
+    until("backfilled", lambda: dev.ended(backfill))
+    assert dev.ended(backfill) == "COMPLETED_SUCCESS"
+    sold = Reader(dev.home / "published").table("product_kpis", columns=["units"])
+    assert sold["units"].to_pylist() == [3] * 29
+    until("without a run at work", dev.idle)
+
     assert any("multiprocessing.forkserver" in process for process in dev.descendants()), "runs start cold"
     dev.process.send_signal(signal.SIGINT)
     assert dev.process.wait(PATIENCE_SECONDS) == 0
@@ -134,3 +179,6 @@ def test_from_a_dropped_file_to_a_publication_and_a_clean_end(dev: Dev) -> None:
         f"Drop files into {dev.home / 'landing'}. Ctrl-C stops.",
         "Stopped.",
     ]
+    again = DagsterHome(dev.home)
+    with again.instance() as instance:
+        assert again.shown(instance) == again.held()
