@@ -138,6 +138,59 @@ def export(
     click.echo(f"{rows:,} rows of {table}", err=True)
 
 
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw it into this PNG file.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--by", type=click.Choice(["store", "category", "product"]), help="List the change by this as well.")
+@click.option("--against", default="previous", show_default=True, metavar="PERIOD",
+              help="previous: as many days right before; year: 52 weeks before; or DATE..DATE.")  # fmt: skip
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last day; by default the last known.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First day; by default four weeks.")
+@click.option("--product", help="Only this product.")
+@click.option("--category", "categories", multiple=True, help="Only this category; may be repeated.")
+@click.option("--store", "stores", multiple=True, help="Only this store; may be repeated.")
+@click.option("--kpi", type=click.Choice(["revenue", "gross_margin", "units", "receipts"]), default="revenue",
+              show_default=True, help="The key figure.")  # fmt: skip
+@_command
+def why(
+    settings: Settings,
+    kpi: str,
+    stores: tuple[str, ...],
+    categories: tuple[str, ...],
+    product: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    against: str,
+    by: str | None,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
+    """Say why a key figure moved between two periods: parts that sum to its change."""
+    from emma_platform.console import console
+    from emma_platform.console_change import show_change
+    from emma_platform.serving.changes import explain_change
+    from emma_platform.serving.periods import period
+    from emma_platform.serving.reader import Reader
+
+    _check_span(first, last)
+    reader = Reader(settings.published)
+    second = period(reader, first.date() if first else None, last.date() if last else None)
+    try:
+        before = second.other(against)
+    except ValueError as error:
+        raise click.UsageError(f"--against is previous, year or DATE..DATE, not {against!r}.") from error
+    change = explain_change(
+        reader, kpi, before, second, stores=stores or None, categories=categories or None, product=product, by=by
+    )
+    if plot:
+        from emma_platform.serving.waterfall import waterfall
+
+        plot.write_bytes(waterfall(change))
+    if as_json:
+        click.echo(json.dumps(change.to_json(), indent=2, ensure_ascii=False))
+    else:
+        show_change(console, change)
+
+
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the Dagster UI.")
 @_command

@@ -74,6 +74,8 @@ def test_version() -> None:
         (["export", "clean_sales", "--from", "2026-02-01", "--to", "2026-01-01"], "--from is after --to"),
         (["rebuild", "--from", "2026-02-01", "--to", "2026-01-01"], "--from is after --to"),
         (["status", "--nonsense"], "No such option"),
+        (["why", "--kpi", "profit"], "is not one of"),
+        (["why", "--against", "soon"], "--against is previous, year or DATE..DATE, not 'soon'"),
     ],
 )
 def test_wrong_use_exits_with_2(home: Path, arguments: list[str], message: str) -> None:
@@ -111,6 +113,23 @@ def test_status_for_people_says_the_same(home: Path) -> None:
     assert "4 lines in = 3 clean + 1 set aside + 0 duplicates" in text
     assert "failing [bold]bad.csv (tried 1 times): [bold]bad.csv is not text. Save it as" in text
     assert STORE in text
+
+
+def test_why_says_it_in_words_as_json_and_as_a_picture(home: Path, tmp_path: Path) -> None:
+    asked = ("why", "--home", home, "--from", "2026-01-02", "--to", "2026-01-02", "--by", "store")
+    result = emma(*asked, "--plot", tmp_path / "w.png")
+    assert result.exit_code == 0, result.stderr
+    text = " ".join(result.stdout.split())
+    assert "Revenue 2.50 → 5.00: +2.50 (+100.0 %) 2026-01-02 to 2026-01-02, against 2026-01-01 to 2026-01-01" in text
+    assert "the sum of the parts" in text
+    assert STORE in text
+    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(emma(*asked, "--json").stdout)
+    assert found["total"]["change"] == 2.5
+    assert {row["store"] for row in found["rows"]} == {"S1", STORE}
+    missing = emma("why", "--home", home, "--against", "2020-01-01..2020-01-02")
+    assert missing.exit_code == 1
+    assert "there are no figures from 2020-01-01 to 2020-01-02" in said(missing)
 
 
 def test_the_home_may_come_from_the_environment(home: Path) -> None:

@@ -79,6 +79,15 @@ class Opened:
         """How many rows are selected."""
         return sum(number for (number,) in self._fetched(self._asked(selection, what="count(*)")))
 
+    def first_days(self) -> dict[str, date]:
+        """Each store's first day with a sale: from the oldest file of each, about 0.5 ms a store."""
+        by_store = self.files.get("product_kpis", {})
+        oldest = [path for found in by_store.values() for month, path in found if month == found[0][0]]
+        if not oldest:
+            return {}
+        query = "SELECT store, min(day) FROM read_parquet($paths, hive_partitioning = false) WHERE store_receipts > 0"
+        return dict(self._fetched((f"{query} GROUP BY store ORDER BY store", {"paths": oldest})))
+
     def _asked(
         self, selection: Selection, *, what: str | None = None, end: str = ""
     ) -> tuple[str, dict[str, Any]] | None:

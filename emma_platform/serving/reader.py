@@ -165,6 +165,37 @@ class Reader:
         chosen = select(name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
         return opened.rows(opened.check_stores(chosen), batch_rows=batch_rows)
 
+    def paths(
+        self,
+        name: str,
+        *,
+        stores: Collection[str] | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> tuple[str, ...]:
+        """The Parquet files that hold the rows of `table`, and perhaps others; filters and errors as there."""
+        opened = self._opened
+        chosen = opened.check_stores(select(name, stores=stores, first_day=first_day, last_day=last_day))
+        return tuple(chosen.pick(opened.files.get(name, {})))
+
+    def store_days(self, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
+        """Each store's first day with a sale and last day with key figures; a store without figures is left out.
+
+        Raises:
+            ServingError: there is no such store.
+        """
+        opened = self._opened
+        opened.check_stores(select("product_kpis", stores=stores))
+        return {
+            store: (first, opened.last_days[store])
+            for store, first in opened.first_days().items()
+            if stores is None or store in stores
+        }
+
+    def last_days(self) -> dict[str, date]:
+        """Each store's last day with key figures."""
+        return dict(self._opened.last_days)
+
     def overview(self, store: str | None = None) -> pa.Table:
         """`product_overview` of one store or of all, by store and product.
 

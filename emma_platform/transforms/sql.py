@@ -8,6 +8,9 @@ for each raw line; `clean_sales.split` cuts the result into tables.
 `product_kpis`: inputs clean_sales (of each store, the days from 27 before its first wanted day to its last), stock (the
 wanted days), products, wanted (store, day); no parameter. The rows of the table for exactly the wanted days.
 
+`kpi_changes`: inputs product_kpis, periods, lives, promotions, calendar, lost_units; no parameter. What
+`kpi_changes.split_changes` starts from.
+
 The texts keep to the subset of DuckDB SQL that sqlglot turns into Spark SQL with the same result.
 """
 
@@ -18,7 +21,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import resources
 
-NAMES: tuple[str, ...] = ("clean_sales", "product_kpis")
+NAMES: tuple[str, ...] = ("clean_sales", "product_kpis", "kpi_changes")
 """Every transform written in SQL."""
 
 

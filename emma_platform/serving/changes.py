@@ -1,0 +1,263 @@
+"""Why a key figure moved between two periods, read from a publication.
+
+Belongs here: which stores and products are asked for, and reading only what that takes. Does not belong here: which
+periods there are (`periods`), how a change is split (`transforms.kpi_changes`) and how it is
+shown (`console_change`, `waterfall`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.engine.duckdb import DuckDBEngine, EngineError
+from emma_platform.engine.protocol import Input
+from emma_platform.model.parts import PART_NAMES, PARTS, Part
+from emma_platform.serving.periods import Period
+from emma_platform.serving.publication import ServingError
+from emma_platform.serving.reader import Reader
+from emma_platform.store.protocol import Files
+from emma_platform.transforms.exact_sums import exact_parts
+from emma_platform.transforms.kpi_changes import KPIS, split_changes
+from emma_platform.transforms.sql import load
+
+BY: tuple[str, ...] = ("store", "category", "product")
+"""What a change can be listed by."""
+
+CLOSED_AFTER = timedelta(days=7)
+"""A store whose figures end so long before the chain's has closed; below that, days are missing or shut."""
+
+FIGURES = ("before", "after", "change", *PART_NAMES)
+"""The amounts of a row of `Change`."""
+
+_LOST_UNITS = ("store", "product", "day", "lost_units")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why a key figure moved.
+
+    Attributes:
+        publication: where it was read.
+        kpi: the key figure.
+        first, second: the period before and the one after.
+        total: each of `FIGURES` as the sum of what was asked for; the parts sum to the change.
+        by: what the rows are of, or None.
+        rows: `by` and `FIGURES`, the largest change first; without `by` no rows.
+        first_day, last_day: the days that have figures at all; a period beyond them is not known whole.
+        left_out: revenue of both periods of products without a cost, which the gross margin leaves out.
+    """
+
+    publication: str
+    kpi: str
+    first: Period
+    second: Period
+    total: dict[str, Decimal]
+    by: str | None
+    rows: pa.Table
+    first_day: date
+    last_day: date
+    left_out: Decimal
+
+    def shown(self) -> tuple[Decimal, Decimal, list[tuple[Part, Decimal]]]:
+        """Before, after, and the parts that are not nothing, largest first: rounded, and still summing to the change.
+
+        Money is rounded to the cent, units and receipts to tenths.
+        """
+        places = 2 if self.kpi in {"revenue", "gross_margin"} else 1
+        before, after = (round(self.total[name], places) for name in ("before", "after"))
+        exact = np.array([[float(self.total[name].scaleb(places)) for name in PART_NAMES]])
+        (whole,) = exact_parts(exact, np.array([int((after - before).scaleb(places))])).tolist()
+        found = [(part, Decimal(amount).scaleb(-places)) for part, amount in zip(PARTS, whole, strict=True) if amount]
+        return before, after, sorted(found, key=lambda part: -abs(part[1]))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON: numbers with four decimals, days as text."""
+        return {
+            "publication": self.publication,
+            "kpi": self.kpi,
+            "first_period": [str(self.first.first), str(self.first.last)],
+            "second_period": [str(self.second.first), str(self.second.last)],
+            "total": {name: float(amount) for name, amount in self.total.items()},
+            "left_out": float(self.left_out),
+            "by": self.by,
+            "rows": [
+                {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+                for row in self.rows.to_pylist()
+            ],
+        }
+
+    def notes(self) -> list[str]:
+        """What the reader of the figures should know."""
+        found = [
+            f"Figures go from {self.first_day} to {self.last_day}; the period {period} reaches beyond them."
+            for period in (self.first, self.second)
+            if not self.first_day <= period.first <= period.last <= self.last_day
+        ]
+        if self.left_out:
+            found.append(f"Left out are products without a cost; they brought {self.left_out:,.2f} in both periods.")
+        return found
+
+
+def explain_change(
+    reader: Reader,
+    kpi: str,
+    first: Period,
+    second: Period,
+    *,
+    stores: Collection[str] | None = None,
+    categories: Collection[str] | None = None,
+    product: str | None = None,
+    by: str | None = None,
+    lost_units: pa.Table | None = None,
+) -> Change:
+    """Split the change of a key figure from the first period to the second.
+
+    Args:
+        reader: the publication.
+        kpi: one of `kpi_changes.KPIS`.
+        first: the period before.
+        second: the period after.
+        stores: only these; None for all.
+        categories: only products of these; None for all.
+        product: only this product.
+        by: one of `BY`, to list the change by it as well.
+        lost_units: store, product, day and lost_units of days with a probably empty shelf; None when not known.
+
+    Raises:
+        ServingError: nothing of what is asked is published, or it cannot be asked for this figure.
+    """
+    _check(kpi, categories, product, by)
+    days = reader.store_days()
+    first_day = min((first for first, _ in days.values()), default=date.max)
+    last_day = max((last for _, last in days.values()), default=date.min)
+    lives = _lives(reader.store_days(stores) if stores is not None else days, last_day)
+    for asked in (first, second):
+        if asked.last < first_day or asked.first > last_day:
+            raise ServingError(f"there are no figures from {asked}; they go from {first_day} to {last_day}")
+    sums = _sums(reader, (first, second), lives, lost_units)
+    wanted = _Wanted(categories, product)
+    later = second.first >= first.first
+    rows = wanted.of(split_changes(sums, kpi, second_is_later=later))
+    left_out = Decimal(0)
+    if kpi == "gross_margin":
+        revenue = wanted.of(split_changes(sums, "revenue", second_is_later=later))
+        left_out = _without(revenue, rows)
+    return Change(
+        publication=reader.publication.id,
+        kpi=kpi,
+        first=first,
+        second=second,
+        total={name: pc.sum(rows[name]).as_py() or Decimal(0) for name in FIGURES},
+        by=by,
+        rows=_grouped(rows, by),
+        first_day=first_day,
+        last_day=last_day,
+        left_out=left_out,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which products were asked for."""
+
+    categories: Collection[str] | None
+    product: str | None
+
+    def of(self, rows: pa.Table) -> pa.Table:
+        """Their rows.
+
+        Raises:
+            ServingError: there are none.
+        """
+        if self.categories is not None:
+            rows = rows.filter(pc.is_in(rows["category"], pa.array(sorted(self.categories), pa.string())))
+        if self.product is not None:
+            rows = rows.filter(pc.field("product") == self.product)
+        if not rows.num_rows:
+            raise ServingError(
+                "nothing of what was asked for was sold in these periods, or its cost is not known; "
+                "`emma export products` lists products and categories"
+            )
+        return rows
+
+
+def _check(kpi: str, categories: Collection[str] | None, product: str | None, by: str | None) -> None:
+    if kpi not in KPIS:
+        raise ServingError(f"there is no key figure {kpi!r} to explain; there are {', '.join(KPIS)}")
+    if by is not None and by not in BY:
+        raise ServingError(f"a change is listed by {', '.join(BY)}, not by {by!r}")
+    if kpi == "receipts" and (categories is not None or product is not None or by in {"category", "product"}):
+        raise ServingError("a receipt holds many products: ask for receipts by store, or for units of a product")
+
+
+def _lives(days: Mapping[str, tuple[date, date]], end: date) -> pa.Table:
+    """store, first_day, last_day; the last day is the chain's for a store that has not closed."""
+    if not days:
+        raise ServingError("there are no key figures of these stores yet; run `emma update`")
+    first = [first for first, _ in days.values()]
+    last = [last if end - last >= CLOSED_AFTER else date.max for _, last in days.values()]
+    return pa.table(
+        {"store": list(days), "first_day": pa.array(first, pa.date32()), "last_day": pa.array(last, pa.date32())}
+    )
+
+
+def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table, lost_units: pa.Table | None) -> pa.Table:
+    """The rows of `kpi_changes.sql`, from the files of the months concerned."""
+    stores = [str(store) for store in lives["store"].to_pylist()]
+    paths = {
+        path
+        for period in periods
+        for path in reader.paths("product_kpis", stores=stores, first_day=period.first, last_day=period.last)
+    }
+    days = [
+        (period.first + timedelta(offset), number)
+        for number, period in enumerate(periods)
+        for offset in range(period.days)
+    ]
+    tables: dict[str, Input] = {
+        "product_kpis": Files("product_kpis", tuple(sorted(paths))),
+        "periods": pa.table(
+            {
+                "day": pa.array([day for day, _ in days], pa.date32()),
+                "period": pa.array([number for _, number in days], pa.int32()),
+                "weekday": [f"2 {day:%w}" for day, _ in days],
+            }
+        ),
+        "lives": lives,
+        "promotions": reader.table("promotions", columns=("store", "product", "first_day", "last_day")),
+        "calendar": reader.table("calendar", columns=("store", "day", "event", "kind")),
+        "lost_units": _no_lost_units() if lost_units is None else lost_units.select(_LOST_UNITS),
+    }
+    with DuckDBEngine() as engine:
+        try:
+            return engine.run(load("kpi_changes").text, tables)
+        except EngineError as error:
+            raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
+
+
+def _no_lost_units() -> pa.Table:
+    types = (pa.string(), pa.string(), pa.date32(), pa.float64())
+    return pa.table({name: pa.array([], kind) for name, kind in zip(_LOST_UNITS, types, strict=True)})
+
+
+def _without(all_rows: pa.Table, rows: pa.Table) -> Decimal:
+    """Before and after of the rows whose store and product are not among the others."""
+    missing = all_rows.join(rows.select(["store", "product"]), ["store", "product"], join_type="left anti")
+    return sum((pc.sum(missing[name]).as_py() or Decimal(0) for name in ("before", "after")), Decimal(0))
+
+
+def _grouped(rows: pa.Table, by: str | None) -> pa.Table:
+    """Sums by one of the columns, the largest change first."""
+    if by is None:
+        return rows.select(FIGURES).slice(0, 0)
+    sums = rows.group_by(by, use_threads=False).aggregate([(name, "sum") for name in FIGURES])
+    sums = sums.rename_columns([by, *FIGURES]).append_column("size", pc.abs(sums["change_sum"]))
+    return sums.sort_by([("size", "descending"), (by, "ascending")]).drop_columns("size")
