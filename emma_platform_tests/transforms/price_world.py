@@ -116,7 +116,9 @@ def evidence_rows(**columns: list[object]) -> pa.Table:
     usual: dict[str, list[object]] = {
         "store": ["S"] * count, "product": [f"P{n:03d}" for n in range(count)], "category": ["C"] * count,
         "current_price": [2.49] * count, "own_elasticity": [-2.0] * count, "own_variance": [0.25] * count,
-        "observations": [52] * count, "price_points": [5] * count,
+        "observations": [52] * count, "price_points": [5] * count, "own_change": [0.0] * count,
+        "own_change_variance": [1.0] * count, "cross_elasticity": [None] * count, "cross_variance": [None] * count,
+        "promotion_lift": [1.2] * count,
     }  # fmt: skip
     return pa.table({**usual, **columns}, schema=PRICE_EVIDENCE.arrow_schema())
 
@@ -127,7 +129,8 @@ def response_rows(**columns: list[object]) -> pa.Table:
     usual: dict[str, list[object]] = {
         "store": ["S"] * count, "product": [f"P{n:03d}" for n in range(count)], "elasticity": [-2.0] * count,
         "std_error": [0.2] * count, "level": ["store-product"] * count, "observations": [52] * count,
-        "price_points": [5] * count, "own_weight": [0.8] * count,
+        "price_points": [5] * count, "own_weight": [0.8] * count, "cross_elasticity": [None] * count,
+        "note": [""] * count,
     }  # fmt: skip
     return pa.table({**usual, **columns}, schema=PRICE_RESPONSE.arrow_schema())
 

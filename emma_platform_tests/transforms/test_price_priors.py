@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from emma_platform.model.tables import PRICE_EVIDENCE, PRICE_PRIORS
 from emma_platform.transforms.price_evidence import price_evidence
-from emma_platform.transforms.price_priors import GRID, between_variance, pool, price_priors
+from emma_platform.transforms.price_pooling import between_variance, pool
+from emma_platform.transforms.price_priors import GRID, price_priors
 from emma_platform_tests.transforms.price_world import LAST, World, evidence_rows, world
 
 
@@ -61,7 +62,10 @@ def test_moments_over_groups_find_the_variance_within_them():
 
 
 def test_without_evidence_the_chain_has_the_published_prior():
-    expected = [{"level": "chain", "name": "", "elasticity": -2.0, "spread": 1.0, "members": 0}]
+    expected = [
+        {"level": "chain", "name": "", "elasticity": -2.0, "spread": 1.0, "cross_elasticity": None,
+         "inflation": 2.0**0.5, "members": 0}
+    ]  # fmt: skip
     assert price_priors(PRICE_EVIDENCE.arrow_schema().empty_table()).to_pylist() == expected
     silent = evidence_rows(own_elasticity=[None], own_variance=[None])
     assert price_priors(silent).to_pylist() == expected
@@ -148,3 +152,26 @@ def test_one_corrected_line_rarely_moves_what_every_store_reads():
             moved += not price_priors(pa.concat_tables(after)).equals(before)
     assert changes > 140
     assert moved <= 6
+
+
+def test_variances_are_inflated_by_what_the_changes_between_halves_show():
+    rng = np.random.default_rng(4)
+    for factor, expected in ((0.5, 1.0), (4.0, 4.0)):
+        change = rng.normal(0.0, (0.3 * factor) ** 0.5, 600).tolist()
+        rows = evidence_rows(own_change=change, own_change_variance=[0.3] * 600)
+        assert set(price_priors(rows)["inflation"].to_pylist()) == {expected}
+
+
+def test_a_category_has_the_cross_elasticity_of_its_products():
+    rng = np.random.default_rng(5)
+    rows = evidence_rows(
+        product=[f"P{number % 50:03d}" for number in range(400)],
+        category=["C" if number % 2 else "D" for number in range(400)],
+        cross_elasticity=[rng.normal(0.6 if number % 2 else 0.0, 0.3) for number in range(400)],
+        cross_variance=[0.09] * 400,
+    )
+    found = {
+        row["name"]: row["cross_elasticity"] for row in price_priors(rows).to_pylist() if row["level"] == "category"
+    }
+    assert found["C"] == pytest.approx(0.6, abs=0.11)
+    assert found["D"] == pytest.approx(0.0, abs=0.11)

@@ -16,7 +16,8 @@ from emma_platform_tests.transforms.price_world import LAST, evidence_rows, worl
 def priors(*rows: tuple[str, str, float, float]) -> pa.Table:
     names = ("level", "name", "elasticity", "spread")
     return pa.Table.from_pylist(
-        [dict(zip(names, row, strict=True)) | {"members": 8} for row in rows], schema=PRICE_PRIORS.arrow_schema()
+        [dict(zip(names, row, strict=True)) | {"members": 8, "inflation": 1.0} for row in rows],
+        schema=PRICE_PRIORS.arrow_schema(),
     )
 
 
