@@ -135,7 +135,8 @@ def price_priors(evidence: pa.Table) -> pa.Table:
 def _inflation(rows: pa.Table) -> float:
     """What the variances lack: mean squared change between halves over its variance, on powers of the root of 2.
 
-    Independent weeks with a steady elasticity would give 1. Orange juice in 83 stores gave 2.6, simulated chains 1.1.
+    Independent weeks with a steady elasticity would give 1. Five simulated chains with steady
+    elasticities gave .68 to .79, and are not inflated.
     """
     change, variance = floats(rows["own_change"]), floats(rows["own_change_variance"])
     known = np.isfinite(change) & (variance > 0)

@@ -36,7 +36,7 @@ def test_a_coefficient_that_changed_halfway_shows_in_the_split():
     price = rng.normal(0, 0.2, (200, 80))
     design = np.stack([np.ones_like(price), price], axis=2)
     used = np.ones_like(price)
-    for later, bound in ((-2.0, (0.75, 1.25)), (-4.0, (2.5, 30.0))):
+    for later, bound in ((-2.0, (0.75, 1.25)), (-4.0, (2.5, 120.0))):
         elasticity = np.where(np.arange(80) < 40, -2.0, later)
         units = rng.poisson(20 * np.exp(elasticity * price)).astype(float)
         mean = 20 * np.exp((-2.0 + later) / 2 * price)
