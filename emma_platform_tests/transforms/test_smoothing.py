@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emma_platform.transforms.smoothing import RATES, demand_classes, rate_weights, smooth
+from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, advance, demand_classes, rate_weights, smooth
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 1.0])
@@ -58,6 +58,35 @@ def test_level_scales_with_the_unit_of_measure(factor):
     other = smooth(values * factor, np.ones_like(values), RATES, start=np.zeros(2), start_weight=0.0)
     np.testing.assert_allclose(other.levels, one.levels * factor, rtol=1e-9)
     np.testing.assert_allclose(other.errors, one.errors * factor**2, rtol=1e-9)
+
+
+@given(st.integers(0, 40), st.integers(1, 19), st.integers(0, 9999))
+def test_a_days_update_of_kept_state_equals_the_refit(cut, width, seed):
+    rng = np.random.default_rng(seed)
+    values, weights = rng.gamma(0.5, 3.0, (40, width)), rng.choice([0.0, 0.7, 1.3], (40, width))
+    start = rng.gamma(1.0, 2.0, width)
+    options = {"start": start, "start_weight": float(rng.choice([0.0, 2.5, np.inf])), "discount": ERROR_DISCOUNT}
+    refit = smooth(values, weights, RATES, **options)
+    state = smooth(values[:cut], weights[:cut], RATES, **options)
+    kept = state.levels.copy()
+    for day in range(cut, 40):
+        state = advance(state, values[day : day + 1], weights[day : day + 1], RATES, discount=ERROR_DISCOUNT)
+    np.testing.assert_array_equal(state.levels, refit.levels)
+    np.testing.assert_array_equal(state.errors, refit.errors)
+    np.testing.assert_array_equal(state.seen, refit.seen)
+    again = smooth(values[:cut], weights[:cut], RATES, **options)
+    np.testing.assert_array_equal(again.levels, kept)
+
+
+def test_series_do_not_touch_each_other():
+    rng = np.random.default_rng(8)
+    values, weights = rng.gamma(0.5, 3.0, (30, 21)), rng.choice([0.0, 1.0], (30, 21))
+    whole = smooth(values, weights, RATES, start=np.zeros(21), start_weight=0.0)
+    for column in (0, 7, 8, 20):
+        pick = slice(column, column + 1)
+        alone = smooth(values[:, pick], weights[:, pick], RATES, start=np.zeros(1), start_weight=0.0)
+        np.testing.assert_allclose(whole.levels[:, pick], alone.levels, rtol=1e-12)
+        np.testing.assert_allclose(whole.errors[:, pick], alone.errors, rtol=1e-12)
 
 
 def test_demand_classes():
