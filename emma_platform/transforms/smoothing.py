@@ -67,7 +67,7 @@ def smooth(
 def advance(state: Smoothed, values: Floats, weights: Floats, rates: Floats, *, discount: float = 1.0) -> Smoothed:
     """The state after more days; the same as smoothing all days at once, to the last bit.
 
-    A day costs 8 rates of a million series less than a second of one core, and no earlier day is read.
+    No earlier day is read: 13 M series a second and core at eight rates.
 
     Args:
         state: the state before the first of these days; it is left as it is.
@@ -76,12 +76,10 @@ def advance(state: Smoothed, values: Floats, weights: Floats, rates: Floats, *, 
         rates: the rates that the state was made with.
         discount: the discount that the state was made with.
     """
-    from emma_platform.transforms import smoothing_kernel
+    from emma_platform.transforms.smoothing_kernel import advance as carry
 
     levels, errors, seen = state.levels.copy(), state.errors.copy(), state.seen.copy()
-    smoothing_kernel.advance(
-        np.ascontiguousarray(values), np.ascontiguousarray(weights), rates, discount, levels, errors, seen
-    )
+    carry(np.ascontiguousarray(values), np.ascontiguousarray(weights), rates, discount, levels, errors, seen)
     return Smoothed(levels, errors, seen)
 
 
