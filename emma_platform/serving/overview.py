@@ -1,6 +1,7 @@
 """The `product_overview` of a publication: one row per store and product on the store's last day.
 
-Belongs here: the statement that fills it. Does not belong here: what its columns mean (`contents`).
+Belongs here: the statement that computes it. Does not belong here: what its columns mean (`contents`), and for which
+stores it is computed anew (`overview_rows`).
 
 The interval of the 28-day sum is an approximation. The days' spreads are taken from their 95 % intervals, and the sum
 as normal. The errors of the days are not independent: they share the error of the level, the more the faster the
@@ -13,20 +14,17 @@ one. An error that all 28 days share from the start (a wrong effect of price, sa
 from __future__ import annotations
 
 from emma_platform.model.tables import PRODUCT_KPIS
-from emma_platform.serving.contents import (
-    OVERVIEW_PRICES,
-    OVERVIEW_RESPONSE,
-    OVERVIEW_SCORES,
-    PRODUCT_OVERVIEW,
-)
+from emma_platform.serving.contents import OVERVIEW_PRICES, OVERVIEW_RESPONSE, OVERVIEW_SCORES
+
+BY_STORE = ("product_kpis", "sales_forecast", "forecast_scores", "price_response", "price_recommendations")
+"""The tables by store that a store's rows are computed from."""
 
 
-def overview_sql(schema: str) -> str:
-    """The statement that fills `product_overview` in a schema that holds the lake's tables.
+def overview_sql(schema: str, products: str) -> str:
+    """The statement whose rows are those of `product_overview`, over a schema that holds `BY_STORE[1:]`.
 
     Its one parameter is the list of Parquet files that hold the last month of every store in `product_kpis`.
     """
-    names = ", ".join(f'"{name}"' for name in PRODUCT_OVERVIEW.names)
     columns = ", ".join(
         [
             *(f'k."{name}"' for name in PRODUCT_KPIS.names[:3]),
@@ -41,7 +39,6 @@ def overview_sql(schema: str) -> str:
         ]
     )
     return f"""
-INSERT INTO {schema}.product_overview ({names})
 WITH kpis AS (SELECT * FROM read_parquet($files, hive_partitioning = false)),
 last_days AS (SELECT store, max(day) AS day FROM kpis GROUP BY store),
 origins AS (SELECT store, max(made_on) AS made_on FROM {schema}.sales_forecast GROUP BY store),
@@ -79,10 +76,9 @@ advice AS (SELECT * FROM {schema}.price_recommendations JOIN advice_days USING (
 SELECT {columns}
 FROM kpis AS k
 JOIN last_days USING (store, day)
-LEFT JOIN {schema}.products AS r ON r.product = k.product
+LEFT JOIN {products} AS r ON r.product = k.product
 LEFT JOIN forecasts AS f ON f.store = k.store AND f.product = k.product
 LEFT JOIN {schema}.forecast_scores AS s ON s.store = k.store AND s.product = k.product
 LEFT JOIN {schema}.price_response AS e ON e.store = k.store AND e.product = k.product
 LEFT JOIN advice AS p ON p.store = k.store AND p.product = k.product
-ORDER BY k.store, k.product
 """

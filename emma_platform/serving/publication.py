@@ -40,6 +40,7 @@ class Publication:
         file: the DuckDB file that holds it.
         versions: the version of each table in the lake; a table that was never written is missing.
         rows: the rows of each table.
+        overview: a digest of the statement that computed its overview.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Publication:
     file: Path
     versions: Mapping[str, int]
     rows: Mapping[str, int]
+    overview: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,11 @@ def _to_json(publication: Publication) -> dict[str, Any]:
         "file": publication.file.name,
         "versions": dict(publication.versions),
         "rows": dict(publication.rows),
+        "overview": publication.overview,
     }
 
 
 def _from_json(entry: Mapping[str, Any], published: Path) -> Publication:
     at = datetime.fromisoformat(entry["at"])
-    return Publication(entry["id"], at, published / entry["file"], dict(entry["versions"]), dict(entry["rows"]))
+    file, overview = published / entry["file"], entry.get("overview", "")
+    return Publication(entry["id"], at, file, dict(entry["versions"]), dict(entry["rows"]), overview)

@@ -4,9 +4,10 @@ Belongs here: what is written, in which order, and what is removed. Does not bel
 (`contents`, `model.tables`) and reading them (`reader`).
 
 What is rewritten: the large tables are views over the Parquet files of their version, so publishing copies none of
-their rows, whatever has changed; rows are counted only in files that the publication before did not have. The small
-tables, the overview and the list of files are written anew, which costs less than finding out what of them changed. A
-reader of an earlier publication keeps a file that no one writes to any more.
+their rows, whatever has changed; rows are counted only in files that the publication before did not have. The overview
+of stores whose files are the same is copied from there. The small tables and the list of files are written anew, which
+costs less than finding out what of them changed. A reader of an earlier publication keeps a file that no one writes to
+any more.
 
 Paths in the views are absolute: after moving a home, run `emma update`, which publishes again under a new id.
 The file is written with the storage version of DuckDB 1.5, and its views use functions that 1.5 has.
@@ -24,10 +25,10 @@ import duckdb
 import pyarrow as pa
 
 from emma_platform.model.schema import Grain, Table
-from emma_platform.model.tables import KEPT, TABLES
+from emma_platform.model.tables import KEPT, PRODUCTS, TABLES
 from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
-from emma_platform.serving.files import STORE_OF_FOLDER, LakeFile, count_rows, newest, placed
-from emma_platform.serving.overview import overview_sql
+from emma_platform.serving.files import LakeFile, count_rows, placed
+from emma_platform.serving.overview_rows import Earlier, files_by_store, fill, prepare, statement_digest
 from emma_platform.serving.publication import (
     LINK,
     POINTER,
@@ -42,9 +43,11 @@ from emma_platform.serving.publication import (
     retired,
     sync_folder,
 )
+from emma_platform.serving.views import create, names_of, quoted, show, text
 from emma_platform.store.protocol import TableStore
 
 _SCHEMA = "serving"
+_BEFORE = "before"
 _PARTIAL = ".partial"
 
 
@@ -85,7 +88,8 @@ def publish(
     _remove_leftovers(published, before)
     paths = {name: store.files(name, version=versions[name]).paths for name in KEPT if name in versions}
     with duckdb.connect() as connection:
-        known = _known_rows(connection, before[0]) if before else {}
+        listed = _files_listed(connection, before[0]) if before else []
+        known = {one.path: one.rows for one in listed}
         if taken := next((p for p in before if p.id == publication_id), None):
             if taken is before[0] and dict(taken.versions) == dict(versions) and _same_files(paths, known):
                 return taken
@@ -94,9 +98,20 @@ def publish(
             counts = count_rows(connection, (path for found in paths.values() for path in found), known)
             rows = {name: sum(counts[path] for path in paths.get(name, ())) for name in KEPT}
             file = published / file_name(publication_id)
-            publication = Publication(publication_id, at, file, {n: versions[n] for n in paths}, rows)
+            digest = statement_digest()
+            publication = Publication(publication_id, at, file, {n: versions[n] for n in paths}, rows, digest)
             partial = published / f".{file.name}{_PARTIAL}"
-            _write(connection, partial, publication, paths, counts)
+            earlier = _earlier(publication, before, listed)
+            try:
+                _write(connection, partial, publication, paths, counts, earlier)
+            except duckdb.Error:
+                if earlier is None:
+                    raise
+                # The publication before may be damaged.
+                connection.close()
+                _remove_leftovers(published, before)
+                with duckdb.connect() as alone:
+                    _write(alone, partial, publication, paths, counts, None)
         except duckdb.Error as error:
             raise ServingError(
                 f"cannot publish {publication_id}: {error}; free space if the disk is full, then run `emma update`; "
@@ -116,22 +131,24 @@ def _write(
     publication: Publication,
     paths: Mapping[str, tuple[str, ...]],
     counts: Mapping[str, int],
+    earlier: Earlier | None,
 ) -> None:
     files = {
         name: placed(connection, TABLES[name], paths.get(name, ()), counts)
         for name in KEPT
         if TABLES[name].grain is not Grain.WHOLE
     }
-    connection.execute(f"ATTACH {_text(str(file))} AS {_SCHEMA} (STORAGE_VERSION 'v1.5.0')")
+    all_files = [file for found in files.values() for file in found]
+    overview = prepare(connection, all_files, earlier)
+    connection.execute(f"ATTACH {text(str(file))} AS {_SCHEMA} (STORAGE_VERSION 'v1.5.0')")
     connection.execute("BEGIN")
     for name in KEPT:
         _add_table(connection, TABLES[name], list(paths.get(name, ())), files.get(name, []))
     for table in (PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, COLUMNS):
-        _create(connection, table)
-    if last_month := newest(files["product_kpis"]):
-        connection.execute(overview_sql(_SCHEMA), {"files": last_month})
+        create(connection, _SCHEMA, table)
+    fill(connection, _SCHEMA, overview)
     _insert(connection, PUBLICATION, _publication_rows(publication))
-    _insert(connection, PUBLICATION_FILES, _file_rows([file for found in files.values() for file in found]))
+    _insert(connection, PUBLICATION_FILES, _file_rows(all_files))
     _insert(connection, COLUMNS, _column_rows())
     connection.execute("COMMIT")
     connection.execute(f"CHECKPOINT {_SCHEMA}")
@@ -141,49 +158,21 @@ def _write(
 
 
 def _add_table(connection: duckdb.DuckDBPyConnection, table: Table, paths: list[str], files: list[LakeFile]) -> None:
-    if not paths:
-        _create(connection, table)
-    elif table.grain is Grain.WHOLE:
-        _create(connection, table)
+    if table.grain is not Grain.WHOLE:
+        show(connection, _SCHEMA, table, files)
+        return
+    create(connection, _SCHEMA, table)
+    if paths:
         connection.execute(
-            f"INSERT INTO {_SCHEMA}.{_name(table.name)} SELECT {_names(table.names)} "
-            f"FROM read_parquet(?, hive_partitioning = false) ORDER BY {_names(table.key)}",
+            f"INSERT INTO {_SCHEMA}.{quoted(table.name)} SELECT {names_of(table.names)} "
+            f"FROM read_parquet(?, hive_partitioning = false) ORDER BY {names_of(table.key)}",
             [paths],
         )
-    else:
-        connection.execute(f"CREATE VIEW {_SCHEMA}.{_name(table.name)} AS {_view(table, files)}")
-    kind = "VIEW" if files else "TABLE"
-    connection.execute(f"COMMENT ON {kind} {_SCHEMA}.{_name(table.name)} IS {_text(table.meaning)}")
-
-
-def _view(table: Table, files: list[LakeFile]) -> str:
-    """A view whose `store` comes from the folder, so that a filter on it opens only that store's files.
-
-    Where the folder does not tell the store (rows without a store-day, very long names), it comes from the file's rows.
-    """
-    rest = _names(name for name in table.names if name != "store")
-    of_stores = ", ".join(_text(file.path) for file in files if file.by_folder)
-    of_others = ", ".join(_text(file.path) for file in files if not file.by_folder)
-    parts = []
-    if of_stores:
-        parts.append(
-            f"SELECT {STORE_OF_FOLDER} AS store, {rest} FROM read_parquet([{of_stores}], "
-            "hive_partitioning = true, hive_types_autocast = false)"
-        )
-    if of_others:
-        parts.append(f"SELECT store, {rest} FROM read_parquet([{of_others}], hive_partitioning = false)")
-    return f"SELECT {_names(table.names)} FROM ({' UNION ALL BY NAME '.join(parts)})"
-
-
-def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(f"{_name(column.name)} {column.type}" for column in table.columns)
-    connection.execute(f"CREATE TABLE {_SCHEMA}.{_name(table.name)} ({columns})")
-    connection.execute(f"COMMENT ON TABLE {_SCHEMA}.{_name(table.name)} IS {_text(table.meaning)}")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
     connection.register("incoming", rows)
-    connection.execute(f"INSERT INTO {_SCHEMA}.{_name(table.name)} SELECT * FROM incoming")
+    connection.execute(f"INSERT INTO {_SCHEMA}.{quoted(table.name)} SELECT * FROM incoming")
     connection.unregister("incoming")
 
 
@@ -217,15 +206,22 @@ def _column_rows() -> pa.Table:
     return pa.Table.from_pylist([dict(zip(COLUMNS.names, row, strict=True)) for row in rows], COLUMNS.arrow_schema())
 
 
-def _known_rows(connection: duckdb.DuckDBPyConnection, publication: Publication) -> dict[str, int]:
-    """The rows of the files of an earlier publication; none when it cannot be read, which costs only time."""
+def _files_listed(connection: duckdb.DuckDBPyConnection, publication: Publication) -> list[LakeFile]:
+    """The files of an earlier publication, which stays attached; none when it cannot be read, which costs only time."""
     try:
-        connection.execute(f"ATTACH {_text(str(publication.file))} AS before (READ_ONLY)")
-        found = connection.execute("SELECT path, rows FROM before.publication_files").fetchall()
-        connection.execute("DETACH before")
+        connection.execute(f"ATTACH {text(str(publication.file))} AS {_BEFORE} (READ_ONLY)")
+        found = connection.execute(
+            f"SELECT {names_of(PUBLICATION_FILES.names)} FROM {_BEFORE}.{quoted(PUBLICATION_FILES.name)}"
+        ).fetchall()
     except duckdb.Error:
-        return {}
-    return dict(found)
+        return []
+    return [LakeFile(**dict(zip(PUBLICATION_FILES.names, row, strict=True)), by_folder=False) for row in found]
+
+
+def _earlier(publication: Publication, before: list[Publication], listed: list[LakeFile]) -> Earlier | None:
+    """The overview of the publication before, where it was made in the same way with the same products."""
+    made = [(one.overview, one.versions.get(PRODUCTS.name)) for one in (publication, *before[:1])]
+    return Earlier(_BEFORE, files_by_store(listed)) if listed and len(set(made)) == 1 else None
 
 
 def _same_files(paths: Mapping[str, Iterable[str]], known: Mapping[str, int]) -> bool:
@@ -238,18 +234,6 @@ def _remove_leftovers(published: Path, kept: Iterable[Publication]) -> None:
     for file in [*published.glob("serving-*.duckdb*"), *published.glob(f".*{_PARTIAL}*")]:
         if file.name not in names:
             file.unlink(missing_ok=True)
-
-
-def _name(name: str) -> str:
-    return f'"{name}"'
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(_name(name) for name in names)
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 __all__ = ["Publication", "ServingError", "current", "publications", "publish"]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -218,18 +217,6 @@ def test_each_file_is_listed_with_the_month_of_its_rows(put: Publish, published:
             assert {month} == {day.isoformat()[:7] for day in days}
             months.add(month)
     assert len(months) > 1
-
-
-def test_the_overview_reads_the_last_month_only(put: Publish, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-
-    def seen(files: Iterable[LakeFile]) -> list[str]:
-        asked.append(newest(files))
-        return asked[-1]
-
-    monkeypatch.setattr("emma_platform.serving.publish.newest", seen)
-    put()
-    assert len(asked[0]) == 2  # of two stores, each with two months
 
 
 def test_publishing_the_same_again_changes_nothing(put: Publish, published: Path) -> None:

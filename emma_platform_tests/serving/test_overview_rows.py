@@ -1,0 +1,130 @@
+"""The overview is computed for the stores whose files changed; whatever way it came about, it is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from emma_platform.model.tables import TABLES
+from emma_platform.serving import overview_rows, publish
+from emma_platform.serving.files import LakeFile
+from emma_platform.serving.overview import BY_STORE
+from emma_platform.serving.overview_rows import Work
+from emma_platform.serving.reader import Reader
+from emma_platform.store.delta import DeltaStore
+from emma_platform.store.protocol import Days, Stores, Whole
+from emma_platform_tests.serving import chain
+
+STORES = ("S001", "S002", "S003")
+
+
+class Chain:
+    """A lake of three stores that is published again and again, and what each publication computed."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = DeltaStore(root / "lake")
+        self.published = root / "published"
+        self.versions = chain.fill(self.store, stores=STORES, days=chain.days_before(40))
+        self.number = 0
+
+    def change(self, table: str, stores: tuple[str, ...], days: int = 1, mark: int = 7, back: int = 0) -> None:
+        """Other rows of some stores, or of a table in one piece."""
+        on = chain.days_before(days + back)[:days] if back else chain.days_before(days)
+        rows = chain.rows(table, stores=stores, days=on, products=("P1", "P2"), mark=mark)
+        replace = Days(dict.fromkeys(stores, frozenset(on))) if table == "product_kpis" else Stores(frozenset(stores))
+        self.versions[table] = self.store.commit(table, rows, replace if stores else Whole(), {})
+
+    def publish(self, folder: Path | None = None) -> pa.Table:
+        self.number += 1
+        publish.publish(
+            self.store, versions=self.versions, published=folder or self.published,
+            publication_id=f"p{self.number}", at=chain.AT, keep=2,
+        )  # fmt: skip
+        return Reader(folder or self.published).overview()
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
+    """What each publication computed and took over."""
+    seen: list[Work] = []
+
+    def prepare(*arguments: object) -> Work:
+        seen.append(overview_rows.prepare(*arguments))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr(publish, "prepare", prepare)
+    return seen
+
+
+@pytest.fixture
+def lived(tmp_path: Path) -> Chain:
+    return Chain(tmp_path)
+
+
+@pytest.mark.parametrize("table", BY_STORE)
+def test_only_the_stores_whose_files_changed_are_computed(lived: Chain, computed: list[Work], table: str) -> None:
+    before = lived.publish()
+    lived.change(table, ("S002",))
+    after = lived.publish()
+    assert [work.same for work in computed] == [[], ["S001", "S003"]]
+    assert len(computed[1].last_month) == 1
+    assert after.equals(lived.publish(lived.published.with_name("anew")))
+    assert not after.equals(before)
+    assert after["store"].to_pylist() == sorted(after["store"].to_pylist())
+
+
+def test_what_the_overview_does_not_show_computes_nothing(lived: Chain, computed: list[Work]) -> None:
+    before = lived.publish()
+    lived.change("product_kpis", ("S001",), days=2, back=38)
+    lived.change("stock", ("S002",))
+    assert lived.publish().equals(before)
+    assert computed[1] == Work([], list(STORES), computed[1].earlier)
+
+
+def test_a_store_that_is_gone_or_loses_a_table_is_not_taken_over(lived: Chain, computed: list[Work]) -> None:
+    lived.publish()
+    empty = TABLES["product_kpis"].arrow_schema().empty_table()
+    lived.versions["product_kpis"] = lived.store.commit("product_kpis", empty, Stores(frozenset(["S001"])), {})
+    lived.versions["forecast_scores"] = lived.store.commit(
+        "forecast_scores", TABLES["forecast_scores"].arrow_schema().empty_table(), Stores(frozenset(["S003"])), {}
+    )
+    after = lived.publish()
+    assert after["store"].unique().to_pylist() == ["S002", "S003"]
+    assert computed[1].same == ["S002"]
+    assert after.equals(lived.publish(lived.published.with_name("anew")))
+
+
+def test_other_products_or_another_statement_compute_all(
+    lived: Chain, computed: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived.publish()
+    lived.change("products", ())
+    lived.publish()
+    lived.change("stock", ("S002",))
+    monkeypatch.setattr(publish, "statement_digest", lambda: "another")
+    lived.publish()
+    assert [work.same for work in computed] == [[], [], []]
+
+
+def test_a_damaged_publication_before_costs_only_time(lived: Chain) -> None:
+    lived.publish()
+    with duckdb.connect(str(lived.published / "serving.duckdb")) as connection:
+        connection.execute("DROP TABLE product_overview")
+    lived.change("sales_forecast", ("S002",))
+    assert lived.publish().equals(lived.publish(lived.published.with_name("anew")))
+
+
+def test_the_files_of_a_store_are_those_of_its_last_month_and_its_other_tables() -> None:
+    def file(table: str, month: str | None, rows: int = 1, store: str | None = "S1") -> LakeFile:
+        return LakeFile(table, store, month, f"{table}-{store}-{month}", rows, by_folder=True)
+
+    found = overview_rows.files_by_store(
+        [
+            file("product_kpis", "2026-10"), file("product_kpis", "2026-11"), file("product_kpis", "2026-12", rows=0),
+            file("sales_forecast", None), file("clean_sales", "2026-11"), file("product_kpis", None, store=None),
+        ]
+    )  # fmt: skip
+    assert found == {"S1": frozenset({"product_kpis-S1-2026-11", "sales_forecast-S1-None"})}
