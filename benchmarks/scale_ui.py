@@ -78,8 +78,8 @@ EVENTS = """
 LONG = 18
 MULTI = ("product_kpis", "clean_sales")
 ALL = (
-    "raw_sales", "clean_sales", "set_aside_rows", "product_kpis", "sales_forecast", "forecast_scores", "price_evidence",
-    "price_priors", "price_response", "price_recommendations", "published",
+    "raw_sales", "clean_sales", "set_aside_rows", "product_kpis", "sales_forecast", "forecast_scores",
+    "probable_stock_outs", "price_evidence", "price_priors", "price_response", "price_recommendations", "published",
 )  # fmt: skip
 
 DRAWN = [table for table in ALL if len(table) < LONG]

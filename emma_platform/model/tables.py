@@ -182,6 +182,26 @@ FORECAST_SCORES = Table(
     ("product_kpis", "promotions", "calendar"),
 )  # fmt: skip
 
+PROBABLE_STOCK_OUTS = Table(
+    "probable_stock_outs", "When a product was probably out of stock and what that cost: counted, or told by an improbable run of days without a sale.",
+    Grain.STORE, "forecast", "team:data-science", ("store", "product", "first_day"),
+    (
+        _STORE, _PRODUCT,
+        Column("first_day", Type.DAY, "The first day on which the shelf was probably empty."),
+        Column("last_day", Type.DAY, "The last one; the store's last known day where it may still be empty."),
+        Column("days", Type.COUNT, "Days from first_day to last_day on which the store was open.", lowest=1),
+        Column("probability", Type.NUMBER, "The chance that the shelf was empty on any of them; what is less probable than even is not listed.", unit="fraction", lowest=0.5, highest=1),
+        Column("evidence", Type.TEXT, "count: a stock count of one of the days says so; sales: only the missing sales do.", allowed=("count", "sales")),
+        _number("lost_units", "Units expected to have been lost, the chance of no stock-out included.", "sum(chance of an empty shelf * expected units) by day", "units", lowest=0),
+        *(
+            _number(f"lost_units_{name}", f"Units lost stay below this with a chance of {chance} %; 0 where probably nothing was lost.", unit="units", lowest=0)
+            for name, chance in (("p10", "10"), ("p90", "90"))
+        ),
+        _number("lost_revenue", "What lost_units would have brought at the latest price before.", "lost_units * average_price", "currency of the store", nullable=True, lowest=0),
+    ),
+    ("product_kpis", "promotions", "calendar"),
+)  # fmt: skip
+
 PRICE_EVIDENCE = Table(
     "price_evidence", "What one store's own sales say about the price response of a product, before any pooling.",
     Grain.STORE, "prices", "team:data-science", ("store", "product"),
@@ -264,14 +284,14 @@ PUBLISHED = Table(
         Column("version", Type.COUNT, "Its version in the lake.", lowest=0),
         Column("rows", Type.COUNT, "Its rows.", lowest=0),
     ),
-    ("set_aside_rows", "forecast_scores", "price_recommendations"),
+    ("set_aside_rows", "forecast_scores", "probable_stock_outs", "price_recommendations"),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         RAW_SALES, SET_ASIDE_ROWS, CLEAN_SALES, PRODUCTS, STORES, PROMOTIONS, CALENDAR, STOCK, PRODUCT_KPIS, SALES_FORECAST,
-        FORECAST_SCORES, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS, PUBLISHED,
+        FORECAST_SCORES, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS, PUBLISHED,
     )
 }  # fmt: skip
 """Every table by name, in the order of the data's way."""

@@ -27,7 +27,13 @@ def current(settings: Settings) -> dict[str, str]:
     follows = {
         "clean_sales": (load("clean_sales").digest, settings.non_product_codes, repr(TABLES["set_aside_rows"])),
         "product_kpis": (load("product_kpis").digest,),
-        "sales_forecast": (source("forecast"), history, repr(TABLES["forecast_scores"])),
+        "sales_forecast": (
+            source("forecast"),
+            source("stock_outs"),
+            history,
+            repr(TABLES["forecast_scores"]),
+            repr(TABLES["probable_stock_outs"]),
+        ),
         "price_evidence": (source("price_evidence"), history),
         "price_priors": (source("price_priors"),),
         "price_response": (source("price_response"),),

@@ -25,7 +25,9 @@ COMPUTED = (
 )  # fmt: skip
 UNKNOWN = "-"
 """Stands for a fingerprint or content that nothing has, so that whatever is found is a change."""
-TOGETHER = {"set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast"}
+TOGETHER = {
+    "set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast", "probable_stock_outs": "sales_forecast",
+}  # fmt: skip
 """Tables that are computed in one go with another, whose staleness stands for both."""
 
 

@@ -45,6 +45,8 @@ class Demand:
         categories: per product the number of its category; products without one share a number.
         units: units sold per day, 0 where nothing is known, never below 0.
         known: the cell is evidence of demand: the store was open, the product launched and not out of stock.
+        out: a count says that the shelf was empty, and nothing was sold.
+        in_stock: a count says that goods were left at the close of the day.
         open: the store sold something on this day and the calendar does not call it closed.
         promoted: the product was or will be promoted.
         closed: the calendar calls the day closed.
@@ -59,6 +61,8 @@ class Demand:
     categories: Codes
     units: Floats
     known: Flags
+    out: Flags
+    in_stock: Flags
     open: Flags
     promoted: Flags
     closed: Flags
@@ -132,8 +136,11 @@ def read_demand(
     table = np.zeros((length, width))
     table[row, column] = units if whole else units[keep]
     out = np.zeros((length, width), dtype=np.bool_)
-    empty = np.equal(_numbers(demand["on_hand"]), 0.0) & ~sold
+    on_hand = _numbers(demand["on_hand"])
+    empty = np.equal(on_hand, 0.0) & ~sold
     out[row, column] = empty if whole else empty[keep]
+    in_stock = np.zeros((length, width), dtype=np.bool_)
+    in_stock[row, column] = on_hand > 0 if whole else (on_hand > 0)[keep]
 
     closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
     is_open = table.any(axis=1) & ~closed[:length]
@@ -148,6 +155,8 @@ def read_demand(
         categories=_categories(demand["category"], days, codes, width),
         units=table,
         known=known,
+        out=out,
+        in_stock=in_stock,
         open=is_open,
         promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days),
         closed=closed,

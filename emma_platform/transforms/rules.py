@@ -25,6 +25,10 @@ BUSINESS_RULES: Mapping[str, Mapping[str, str]] = {
         "quantiles are in order": "not (p025 <= p10 and p10 <= p50 and p50 <= p90 and p90 <= p975)",
         "the day is the horizon after made_on": "day <> made_on + cast(horizon_days as integer)",
     },
+    "probable_stock_outs": {
+        "the days are in order": "last_day < first_day or days > date_diff('day', first_day, last_day) + 1",
+        "the interval is in order": "lost_units_p90 < lost_units_p10",
+    },
     "price_response": {"demand falls when the price rises": "elasticity >= 0"},
     "price_recommendations": {
         "a recommendation is worth it": "status = 'recommend' and coalesce(expected_profit_uplift_p10, 0) <= 0",

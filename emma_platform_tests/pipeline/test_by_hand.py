@@ -43,7 +43,11 @@ def opened(home: DagsterHome) -> Iterator[tuple[DagsterHome, dg.DagsterInstance]
             "2026-01-10|S1",
             {"clean_sales": {"2026-01-10|S1"}, "set_aside_rows": {"2026-01-10|S1"}},
         ),
-        (["sales_forecast"], KOELN, {"sales_forecast": {KOELN}, "forecast_scores": {KOELN}}),
+        (
+            ["sales_forecast"],
+            KOELN,
+            {"sales_forecast": {KOELN}, "forecast_scores": {KOELN}, "probable_stock_outs": {KOELN}},
+        ),
         (["price_recommendations"], "S1", {"price_recommendations": {"S1"}}),
         (["products"], None, {"products": {None}}),
         (["price_priors"], None, {"price_priors": {None}}),
@@ -174,7 +178,7 @@ def test_a_backfill_over_three_kinds_of_partitions(
     status, told = backfill(instance, context, wanted)
     assert status is BulkActionStatus.COMPLETED_SUCCESS
     assert told == {table: set(keys) for table, keys in wanted.items()} | {
-        "set_aside_rows": set(days), "forecast_scores": {"S1"},
+        "set_aside_rows": set(days), "forecast_scores": {"S1"}, "probable_stock_outs": {"S1"},
     }  # fmt: skip
     after = home.held()
     assert {**after, "published": None} == {**before, "published": None}

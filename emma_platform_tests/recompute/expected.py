@@ -63,6 +63,7 @@ def inputs(state: State) -> Inputs:
         "product_kpis": kpis,
         "sales_forecast": forecast,
         "forecast_scores": forecast,
+        "probable_stock_outs": forecast,
         "price_evidence": {key: (rows, promotions(key.store), history) for key, rows in demand.items() if rows},
     }
     return found | _prices(state)

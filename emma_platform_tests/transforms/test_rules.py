@@ -50,6 +50,10 @@ BROKEN: dict[str, dict[str, Row]] = {
         "quantiles are in order": {"p10": 1.1},
         "the day is the horizon after made_on": {"horizon_days": 2},
     },
+    "probable_stock_outs": {
+        "the days are in order": {"days": 2},
+        "the interval is in order": {"lost_units_p10": 2.0},
+    },
     "price_response": {"demand falls when the price rises": {"elasticity": 0.0}},
     "price_recommendations": {
         "a recommendation is worth it": {"expected_profit_uplift_p10": None},

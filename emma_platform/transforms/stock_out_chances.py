@@ -1,0 +1,147 @@
+"""The chance that a shelf was empty on the days of a run without a sale: two explanations of the same zeros, weighed.
+
+Belongs here: the hidden states behind a run, and the rates learned from all runs of a store. Does not belong here:
+which runs there are and what demand is expected on their days (`zero_runs`).
+
+Each day a product is in stock, out of stock or gone for good. In stock it sells nothing with the chance exp(-g x) of
+negative binomial demand, x being what is expected of the day and g an error of the level that all days of the run
+share, gamma distributed: with it a run of zeros is far less improbable than its days taken one by one. Out of stock or
+gone it sells nothing. Days follow each other as a hidden Markov chain: Rabiner, A tutorial on hidden Markov models,
+Proc. IEEE 77, 1989, equations 19 to 27. How often stock-outs begin and end is learned from the store's own runs (EM:
+equations 40a and 40b there), so that a store which looks at a hundred thousand runs needs the stronger evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emma_platform.transforms.demand import Codes, Flags, Floats
+
+_EDGES: Floats = np.array([0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 1.0])
+"""Probabilities between which the level's error is cut into parts; the low end decides whether long runs are chance."""
+
+_ROUNDS = 4
+_PRIOR_DAYS, _PRIOR_STARTS = 2_000.0, 2.0
+_PRIOR_SPELLS, _PRIOR_LENGTH = 2.0, 4.0
+_MOST_STARTS = 0.05
+_LONGEST_SPELL, _SHORTEST_SPELL = 21.0, 1.5
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs without a sale, days x runs; a run's days come first, what follows them is of no account.
+
+    Attributes:
+        length: days of each run; runs are in the order of falling length.
+        ended: a sale ended it; else it lasts.
+        expected: minus the log of the chance of selling nothing on the day.
+        shape: per run the shape of the gamma distribution of the level's error.
+        in_stock: a count says that there were goods.
+        out: a count says that there were none.
+    """
+
+    length: Codes
+    ended: Flags
+    expected: Floats
+    shape: Floats
+    in_stock: Flags
+    out: Flags
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Chances per day: that a stock-out begins, that it ends, that a product is gone for good."""
+
+    begin: float
+    end: float
+    gone: float
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Per run the chance that the shelf was empty on any day of it, and of each day: days x runs."""
+
+    any_day: Floats
+    day: Floats
+
+
+def usual_rates(gone: float) -> Rates:
+    """What is expected of a store before any of its runs was looked at."""
+    return Rates(_PRIOR_STARTS / _PRIOR_DAYS, 1.0 / _PRIOR_LENGTH, gone)
+
+
+def learn(evidence: Evidence, in_stock_days: float, rates: Rates) -> Rates:
+    """The store's rates.
+
+    Args:
+        evidence: runs of products that sell so much that their runs tell of stock-outs.
+        in_stock_days: days of these products, in the same share as their runs are in the evidence.
+        rates: where to begin.
+    """
+    for _ in range(_ROUNDS if len(evidence.length) else 0):
+        found = chances(evidence, rates)
+        days = float(found.day.sum())
+        begin = (float(found.any_day.sum()) + _PRIOR_STARTS) / (in_stock_days - days + _PRIOR_DAYS)
+        ended = float(found.any_day[evidence.ended].sum())
+        spell = (days + _PRIOR_SPELLS * _PRIOR_LENGTH) / (ended + _PRIOR_SPELLS)
+        rates = Rates(
+            min(begin, _MOST_STARTS), 1.0 / float(np.clip(spell, _SHORTEST_SPELL, _LONGEST_SPELL)), rates.gone
+        )
+    return rates
+
+
+def chances(evidence: Evidence, rates: Rates) -> Chances:
+    """The chances of every run under these rates."""
+    from scipy import special
+
+    days, runs = evidence.expected.shape
+    middle = (_EDGES[1:] + _EDGES[:-1]) / 2
+    error = special.gammaincinv(evidence.shape, middle[:, None]) / evidence.shape
+    weight = np.diff(_EDGES)[:, None]
+    error /= (weight * error).sum(axis=0)
+    stay = 1.0 - rates.begin - rates.gone
+    active = [int(np.searchsorted(-evidence.length, -day, side="left")) for day in range(days)]
+
+    shape = (len(middle), runs)
+    here, out, gone = np.ones(shape), np.zeros(shape), np.zeros(shape)
+    never, never_gone = np.ones(shape), np.zeros(shape)
+    reached = np.zeros((days, *shape))
+    zero = np.zeros((days, *shape))
+    for day, width in enumerate(active):
+        use = slice(0, width)
+        empty, counted = evidence.out[day, use], evidence.in_stock[day, use]
+        zero[day, :, use] = np.exp(-error[:, use] * evidence.expected[day, use]) * ~empty
+        chance = zero[day, :, use]
+        gone[:, use] = (gone[:, use] + rates.gone * here[:, use]) * ~counted
+        never_gone[:, use] = (never_gone[:, use] + rates.gone * never[:, use]) * ~counted
+        here[:, use], out[:, use] = (
+            (stay * here[:, use] + rates.end * out[:, use]) * chance,
+            (rates.begin * here[:, use] + (1.0 - rates.end) * out[:, use]) * ~counted,
+        )
+        never[:, use] *= stay * chance
+        reached[day, :, use] = out[:, use]
+
+    ended = evidence.ended
+    after_here, after_out = np.where(ended, stay, 1.0), np.where(ended, rates.end, 1.0)
+    after_gone = np.where(ended, 0.0, 1.0)
+    total = (weight * (here * after_here + out * after_out + gone * after_gone)).sum(axis=0)
+    without = (weight * (never * after_here + never_gone * after_gone)).sum(axis=0)
+    daily = np.zeros((days, runs))
+    later_here, later_out = np.broadcast_to(after_here, shape).copy(), np.broadcast_to(after_out, shape).copy()
+    later_gone = np.broadcast_to(after_gone, shape).copy()
+    for day in range(days - 1, -1, -1):
+        use = slice(0, active[day])
+        counted = evidence.in_stock[day, use]
+        daily[day, use] = (weight * reached[day, :, use] * later_out[:, use]).sum(axis=0)
+        from_here, from_out = zero[day, :, use] * later_here[:, use], ~counted * later_out[:, use]
+        later_gone[:, use] *= ~counted
+        later_here[:, use] = stay * from_here + rates.begin * from_out + rates.gone * later_gone[:, use]
+        later_out[:, use] = rates.end * from_here + (1.0 - rates.end) * from_out
+    possible = total > 0
+    total = np.where(possible, total, 1.0)
+    return Chances(
+        np.clip(np.where(possible, 1.0 - without / total, 0.0), 0.0, 1.0),
+        np.clip(np.where(possible, daily / total, 0.0), 0.0, 1.0),
+    )
