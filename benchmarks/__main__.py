@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from benchmarks.measure import Bench, SideError
+from benchmarks.real_data import AbsentError
 from benchmarks.report import Measured, Row, facts, keep, kept, table
 
 MEASURES = {
@@ -26,6 +27,7 @@ MEASURES = {
     "P8": "p8_rival_project",
     "P9": "p9_year",
     "P10": "p10_scale",
+    "Q1": "q1_m5",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -39,9 +41,18 @@ RESULTS = Path(__file__).parent / "results.json"
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS,
               help="Where the results are kept; RESULTS.md is written beside it. Other measures stay.")  # fmt: skip
 @click.option("--lines", type=click.IntRange(1), help="Lines of a store-day in P10; by default those of its size.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help="The folder with the real data; by default EMMA_BENCH_DATA, else ../shared/data.")  # fmt: skip
 @click.option("--pictures", type=click.Path(path_type=Path), help="Where P10 puts its pictures of the Dagster UI.")
 def main(
-    size: str, only: str, repeat: int, work: Path | None, output: Path, lines: int | None, pictures: Path | None
+    size: str,
+    only: str,
+    repeat: int,
+    work: Path | None,
+    output: Path,
+    lines: int | None,
+    data: Path | None,
+    pictures: Path | None,
 ) -> None:
     """Measure, show the table and write it down."""
     chosen = [name.strip().upper() for name in only.split(",") if name.strip()]
@@ -56,7 +67,11 @@ def main(
             module = importlib.import_module(f"benchmarks.{MEASURES[name]}")
             click.echo(f"{name}: {(module.__doc__ or '').splitlines()[0].partition(': ')[2]}", err=True)
             try:
-                found = module.run(Bench(size, repeat, folder / name, lines=lines, pictures=pictures))
+                bench = Bench(size, repeat, folder / name, lines=lines, data=data, pictures=pictures)
+                found = module.run(bench)
+            except AbsentError as error:
+                click.echo(f"{name} skipped: {error}", err=True)
+                continue
             except SideError as error:
                 click.echo(f"{name} failed: {error}", err=True)
                 failed.append(name)

@@ -55,6 +55,7 @@ class Bench:
         apart: each side in a process of its own. In this one it costs no start, but memory and imports are shared, so
             that the figures mean little: enough to see that the code runs.
         lines: those of a store-day in P10, where they are to differ from its size's.
+        data: the folder with the real data; without it `real_data` says where they are looked for.
         pictures: a folder for screenshots of the UI in P10; none are kept without.
     """
 
@@ -63,6 +64,7 @@ class Bench:
     work: Path
     apart: bool = True
     lines: int | None = None
+    data: Path | None = None
     pictures: Path | None = None
 
     def call(self, function: str, **arguments: Any) -> Side:  # noqa: ANN401 - whatever JSON can hold
