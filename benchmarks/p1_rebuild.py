@@ -24,6 +24,8 @@ MOST_CPU, MOST_MEMORY = 1.3, 2e9
 NOTE = (
     "From the same CSV files, a file a store and month. The script keeps everything in memory and takes what it wants"
     " of it; ours also keeps the raw lines, hashes every store-day and commits in batches. Both made the same figures."
+    " At 2 M lines, which fit in its memory, the script is ahead: 1.35 times, of which sorting and writing product_kpis"
+    " by store and month is .19, the raw layer .08, hashing .06."
 )
 
 
