@@ -127,17 +127,20 @@ def split_change(
     given variance times the dispersion on average; what it is more is the inflation that the variance needs.
 
     Returns:
-        The change and its variance at a dispersion of one, (products,) each; an infinite variance where a half says
-        nothing.
+        The change and its variance at a dispersion of one, (products,) each; no change and an infinite variance where
+        a half has no week.
     """
     weeks = used.sum(axis=1, keepdims=True)
     first = (np.cumsum(used, axis=1) <= weeks / 2.0) * used
-    change, variance = np.zeros(len(used)), np.zeros(len(used))
+    both = first.any(axis=1) & (used - first).any(axis=1)
+    change, variance = np.zeros(len(used)), np.where(both, 0.0, np.inf)
+    design = design[both]
     transposed = design.transpose(0, 2, 1)
-    for half, sign in ((first, -1.0), (used - first, 1.0)):
-        step, whole = _solved(transposed, design, fitted * half, (units - fitted) * half, ridge, np.zeros(len(ridge)))
-        change += sign * step[:, column]
-        variance += np.linalg.inv(whole)[:, column, column]
+    for half, sign in ((first[both], -1.0), ((used - first)[both], 1.0)):
+        surprise = (units - fitted)[both] * half
+        step, whole = _solved(transposed, design, fitted[both] * half, surprise, ridge, np.zeros(len(ridge)))
+        change[both] += sign * step[:, column]
+        variance[both] += np.linalg.inv(whole)[:, column, column]
     return change, variance
 
 

@@ -50,7 +50,10 @@ def priors(*rows: tuple[str, float]) -> pa.Table:
     """Rows of name, elasticity, of a table in one piece."""
     return frame(
         "price_priors",
-        ({"level": "product", "name": n, "elasticity": e, "spread": 1.0, "members": 1} for n, e in rows),
+        (
+            {"level": "product", "name": n, "elasticity": e, "spread": 1.0, "inflation": 1.0, "members": 1}
+            for n, e in rows
+        ),
     )
 
 

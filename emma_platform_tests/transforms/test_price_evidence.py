@@ -17,6 +17,7 @@ from emma_platform.transforms.price_regression import (
     common_movement,
     dispersion,
     poisson_fit,
+    split_change,
 )
 from emma_platform_tests.transforms.price_world import LAST, NO_PROMOTIONS, empty_shelf, sales, world
 
@@ -64,6 +65,27 @@ def test_sales_at_one_price_only_have_a_finite_answer():
     fit = poisson_fit(np.tile([3.0, 0.0], 6)[None], design, np.zeros((1, 12)), np.ones((1, 12)), np.array([0.0, 0.01]))
     assert np.isfinite(fit.coefficients).all()
     assert fit.coefficients[0, 1] < -5
+
+
+def test_a_change_between_halves_is_unknown_where_a_half_has_no_week():
+    rng = np.random.default_rng(3)
+    units, used = rng.poisson(5.0, (3, 12)).astype(float), np.ones((3, 12))
+    used[1, 1:] = 0.0
+    design = np.stack([np.ones((3, 12)), rng.normal(0, 0.3, (3, 12))], axis=2) * used[:, :, None]
+    ridge = np.array([0.0, 0.01])
+    change, variance = split_change(units, design, np.full((3, 12), 5.0) * used, used, ridge, 1)
+    assert (change[1], variance[1]) == (0.0, np.inf)
+    assert np.isfinite(variance[[0, 2]]).all()
+    assert (change[[0, 2]] != 0).all()
+
+
+def test_a_product_of_one_week_beside_others_has_no_elasticity():
+    sold = np.full((2, 140), 3)
+    sold[1, 1:] = 0
+    price = np.where(np.arange(140) % 28 < 14, 2.0, 2.5) * np.ones((2, 1))
+    rows = evidence(sales(sold, price))
+    for column in ("own_elasticity", "own_change"):
+        assert rows[column].is_null().to_pylist() == [False, True]
 
 
 @pytest.mark.parametrize("per_day", [0.3, 1.5, 7.0])
