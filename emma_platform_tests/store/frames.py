@@ -109,3 +109,8 @@ def write_months(root: Path, writer: int, start: Barrier, done: Connection) -> N
         start.wait(60)
         store.commit("stock", rows, Days({"a": frozenset([own, same])}), {})
         done.send(month)
+
+
+def on_disk(folder: Path) -> set[str]:
+    """The data files below a folder."""
+    return {str(path) for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts}

@@ -17,6 +17,7 @@ from emma_platform.store.protocol import Days, Size, StoreError, Whole
 from emma_platform_tests.store.frames import (
     DAYS,
     ODD_NAMES,
+    on_disk,
     sales,
     set_aside,
     stock,
@@ -24,15 +25,6 @@ from emma_platform_tests.store.frames import (
 )
 
 D1, D2, D3, D4 = DAYS
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "lake"
-
-
-def on_disk(folder: Path) -> set[str]:
-    return {str(path) for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts}
 
 
 def test_other_readers_find_a_delta_table_of_the_lowest_protocol(root: Path) -> None:

@@ -16,21 +16,13 @@ from emma_platform.store.delta import DeltaStore
 from emma_platform.store.protocol import StoreError, Whole
 from emma_platform_tests.store.frames import (
     DAYS,
+    on_disk,
     priors,
     stock,
     tuples,
 )
 
-D1, D2, D3, D4 = DAYS
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "lake"
-
-
-def on_disk(folder: Path) -> set[str]:
-    return {str(path) for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts}
+D1 = DAYS[0]
 
 
 @contextmanager

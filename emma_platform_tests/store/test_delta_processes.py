@@ -11,27 +11,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-import pytest
-
 from emma_platform.store.delta import DeltaStore
 from emma_platform_tests.store.frames import (
-    DAYS,
     generation,
+    on_disk,
     tuples,
     write_generations,
     write_months,
 )
-
-D1, D2, D3, D4 = DAYS
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "lake"
-
-
-def on_disk(folder: Path) -> set[str]:
-    return {str(path) for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts}
 
 
 @contextmanager
