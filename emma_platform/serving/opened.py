@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, cast
 
 import duckdb
@@ -22,7 +23,7 @@ from emma_platform.serving.selection import SCHEMA, Selection
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """An open publication; it lives as long as someone reads it.
 
@@ -79,6 +80,7 @@ class Opened:
         """How many rows are selected."""
         return sum(number for (number,) in self._fetched(self._asked(selection, what="count(*)")))
 
+    @cached_property
     def first_days(self) -> dict[str, date]:
         """Each store's first day with a sale: from the oldest file of each, about 0.5 ms a store."""
         by_store = self.files.get("product_kpis", {})

@@ -76,14 +76,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], ea
         earlier: None computes all rows.
     """
     now = files_by_store(files)
-    same = sorted(store for store, paths in now.items() if earlier and earlier.files.get(store) == paths)
-    anew = [file for file in files if file.store in now.keys() - set(same)]
+    same = {store for store, paths in now.items() if earlier and earlier.files.get(store) == paths}
+    changed = now.keys() - same
+    anew = [file for file in files if file.store in changed]
     last_month = newest(file for file in anew if file.table == "product_kpis")
     if last_month:
         connection.execute(f"CREATE SCHEMA {_CHANGED}")
         for table in BY_STORE[1:]:
             show(connection, _CHANGED, TABLES[table], [file for file in anew if file.table == table])
-    return Work(last_month, same, earlier.schema if earlier else "")
+    return Work(last_month, sorted(same), earlier.schema if earlier else "")
 
 
 def fill(connection: duckdb.DuckDBPyConnection, schema: str, work: Work) -> None:

@@ -188,7 +188,7 @@ class Reader:
         opened.check_stores(select("product_kpis", stores=stores))
         return {
             store: (first, opened.last_days[store])
-            for store, first in opened.first_days().items()
+            for store, first in opened.first_days.items()
             if stores is None or store in stores
         }
 

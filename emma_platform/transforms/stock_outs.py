@@ -21,7 +21,7 @@ from emma_platform.model.tables import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.stock_out_chances import Chances, Evidence, Rates, chances, learn, usual_rates
-from emma_platform.transforms.zero_runs import Levels, OpenDays, Runs, find_runs, levels, store_days
+from emma_platform.transforms.zero_runs import Levels, OpenDays, Runs, find_runs, levels, store_days, summed
 
 LISTED_FROM = 0.5
 """Runs at least this probably a stock-out are listed."""
@@ -133,10 +133,7 @@ def _weighed(
     open_days: Codes, days: OpenDays, runs: Runs, weight: Floats, *, out: Flags, in_stock: Flags, rates: Rates
 ) -> Found | None:
     around = levels(days, runs, weight)
-    total = np.zeros((len(days.units) + 1, days.units.shape[1]))
-    np.cumsum(days.factor, axis=0, out=total[1:])
-    counts = np.zeros(total.shape, dtype=np.int64)
-    np.cumsum(out, axis=0, out=counts[1:])
+    total, counts = summed(days.factor), summed(out)
     end = runs.start + runs.length
     surprise = around.per_unit * around.level * (total[end, runs.product] - total[runs.start, runs.product])
     counted = counts[end, runs.product] > counts[runs.start, runs.product]

@@ -125,7 +125,7 @@ def levels(days: OpenDays, runs: Runs, weight: Floats) -> Levels:
         runs: the runs.
         weight: days x products, the chance that the day was demand and not an empty shelf; 0 before the launch.
     """
-    units, exposure = _summed(days.units * (weight > 0)), _summed(days.factor * weight)
+    units, exposure = summed(days.units * (weight > 0)), summed(days.factor * weight)
     ratio = _ratios(days, weight, units, exposure)
     drift = _drift(units, exposure, ratio)
     last = len(days.units)
@@ -143,7 +143,8 @@ def levels(days: OpenDays, runs: Runs, weight: Floats) -> Levels:
     return Levels(level, ratio[runs.product], 1.0 / (ratio[runs.product] / counted + drift))
 
 
-def _summed(values: Floats) -> Floats:
+def summed(values: Floats | Flags) -> Floats:
+    """Sums of the days before each day and, last, of all: one row more than the values."""
     total = np.zeros((len(values) + 1, values.shape[1]))
     np.cumsum(values, axis=0, out=total[1:])
     return total

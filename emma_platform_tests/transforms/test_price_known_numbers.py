@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import real_data
 from emma_platform.transforms.price_regression import least_squares, split_change
 
-PLACES = [parent / "shared" / "data" / "orangejuice_yx.parquet" for parent in Path(__file__).parents]
-PLACES.append(Path(os.environ.get("EMMA_BENCH_DATA", "../shared/data")) / "orangejuice_yx.parquet")
+ORANGE_JUICE = real_data.folder() / "orangejuice_yx.parquet"
 
 
 def test_least_squares_and_its_standard_errors_equal_statsmodels():
@@ -45,12 +42,12 @@ def test_a_coefficient_that_changed_halfway_shows_in_the_split():
         assert bound[0] < (change**2 / variance).mean() < bound[1]
 
 
-@pytest.mark.skipif(not any(path.exists() for path in PLACES), reason="the orange juice data is not here")
+@pytest.mark.skipif(not ORANGE_JUICE.exists(), reason="the orange juice data is not here")
 @pytest.mark.parametrize(("extra", "stores", "published"), [
     ((), False, -2.916), (("deal", "feat"), False, -2.365), (("deal", "feat"), True, -2.487),
 ])  # fmt: skip
 def test_published_elasticities_of_orange_juice(extra: tuple[str, ...], stores: bool, published: float):
-    rows = pq.read_table(next(path for path in PLACES if path.exists()))
+    rows = pq.read_table(ORANGE_JUICE)
     brand, store = (np.unique(rows[name].to_numpy(), return_inverse=True)[1] for name in ("brand", "store"))
     prices = np.stack([rows[f"price{number + 1}"].to_numpy() for number in range(11)], axis=1)
     columns = [np.log(prices[np.arange(len(brand)), brand]), *(rows[name].to_numpy() for name in extra)]
