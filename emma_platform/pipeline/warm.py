@@ -15,7 +15,7 @@ from multiprocessing import forkserver
 
 LIBRARIES = (
     "dagster._cli", "dagster._grpc.server", "dagster_duckdb", "deltalake", "duckdb", "filelock", "matplotlib.figure",
-    "pandas", "pyarrow.compute", "pydantic_settings", "scipy.stats", "sqlalchemy.dialects.sqlite", "yaml",
+    "numba", "pandas", "pyarrow.compute", "pydantic_settings", "scipy.stats", "sqlalchemy.dialects.sqlite", "yaml",
 )  # fmt: skip
 
 

@@ -96,49 +96,16 @@ def chances(evidence: Evidence, rates: Rates) -> Chances:
     """The chances of every run under these rates."""
     from scipy import special
 
-    days, runs = evidence.expected.shape
+    from emma_platform.transforms.stock_out_kernel import passes
+
     middle = (_EDGES[1:] + _EDGES[:-1]) / 2
     error = special.gammaincinv(evidence.shape, middle[:, None]) / evidence.shape
-    weight = np.diff(_EDGES)[:, None]
-    error /= (weight * error).sum(axis=0)
-    stay = 1.0 - rates.begin - rates.gone
-    active = [int(np.searchsorted(-evidence.length, -day, side="left")) for day in range(days)]
-
-    shape = (len(middle), runs)
-    here, out, gone = np.ones(shape), np.zeros(shape), np.zeros(shape)
-    never, never_gone = np.ones(shape), np.zeros(shape)
-    reached = np.zeros((days, *shape))
-    zero = np.zeros((days, *shape))
-    for day, width in enumerate(active):
-        use = slice(0, width)
-        empty, counted = evidence.out[day, use], evidence.in_stock[day, use]
-        zero[day, :, use] = np.exp(-error[:, use] * evidence.expected[day, use]) * ~empty
-        chance = zero[day, :, use]
-        gone[:, use] = (gone[:, use] + rates.gone * here[:, use]) * ~counted
-        never_gone[:, use] = (never_gone[:, use] + rates.gone * never[:, use]) * ~counted
-        here[:, use], out[:, use] = (
-            (stay * here[:, use] + rates.end * out[:, use]) * chance,
-            (rates.begin * here[:, use] + (1.0 - rates.end) * out[:, use]) * ~counted,
-        )
-        never[:, use] *= stay * chance
-        reached[day, :, use] = out[:, use]
-
-    ended = evidence.ended
-    after_here, after_out = np.where(ended, stay, 1.0), np.where(ended, rates.end, 1.0)
-    after_gone = np.where(ended, 0.0, 1.0)
-    total = (weight * (here * after_here + out * after_out + gone * after_gone)).sum(axis=0)
-    without = (weight * (never * after_here + never_gone * after_gone)).sum(axis=0)
-    daily = np.zeros((days, runs))
-    later_here, later_out = np.broadcast_to(after_here, shape).copy(), np.broadcast_to(after_out, shape).copy()
-    later_gone = np.broadcast_to(after_gone, shape).copy()
-    for day in range(days - 1, -1, -1):
-        use = slice(0, active[day])
-        counted = evidence.in_stock[day, use]
-        daily[day, use] = (weight * reached[day, :, use] * later_out[:, use]).sum(axis=0)
-        from_here, from_out = zero[day, :, use] * later_here[:, use], ~counted * later_out[:, use]
-        later_gone[:, use] *= ~counted
-        later_here[:, use] = stay * from_here + rates.begin * from_out + rates.gone * later_gone[:, use]
-        later_out[:, use] = rates.end * from_here + (1.0 - rates.end) * from_out
+    weight = np.diff(_EDGES)
+    error /= (weight[:, None] * error).sum(axis=0)
+    total, without, daily = passes(
+        evidence.length, evidence.ended, evidence.expected, evidence.in_stock, evidence.out, error, weight,
+        rates.begin, rates.end, rates.gone,
+    )  # fmt: skip
     possible = total > 0
     total = np.where(possible, total, 1.0)
     return Chances(
