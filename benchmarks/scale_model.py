@@ -56,9 +56,9 @@ class UnitCosts:
 
     line_us: float = 9.5
     figure_us: float = 9.5
-    forecast_us: float = 2_100.0
-    told_us: float = 430.0
-    day_s: float = 0.6
+    forecast_us: float = 2_300.0
+    told_us: float = 345.0
+    day_s: float = 0.75
     run_s: float = 2.5
     line_bytes: float = 48.0
     lake_line_bytes: float = 23.0
