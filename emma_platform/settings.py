@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     price_endings: str = Field(
         "0.09,0.19,0.29,0.39,0.49,0.59,0.69,0.79,0.89,0.99", description="What a price may end in."
     )
+    price_cool_down_days: int = Field(
+        14, ge=0, description="Days after a change of a price before another change is recommended."
+    )
     kept_publications: int = Field(7, ge=1, description="Publications that stay readable.")
     kept_runs: int = Field(
         100, ge=1, description="Runs whose pages and events Dagster keeps; of older ones, what they left as it is."

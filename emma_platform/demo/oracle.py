@@ -20,17 +20,23 @@ DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Guardrails:
-    """What a new price must keep to: margin and step in percent, endings in cents of a whole unit of currency."""
+    """What a new price must keep to: margin and step in percent, endings in cents, days after a change."""
 
     minimum_margin_pct: float
     largest_step_pct: float
     endings: tuple[int, ...]
+    cool_down_days: int = 0
 
     @classmethod
     def of(cls, settings: Settings) -> Guardrails:
         """The guardrails of the platform's settings."""
         endings = {round(float(text) * 100) % 100 for text in settings.price_endings.split(",")}
-        return cls(settings.minimum_margin_pct, settings.largest_step_pct, tuple(sorted(endings)))
+        return cls(
+            settings.minimum_margin_pct,
+            settings.largest_step_pct,
+            tuple(sorted(endings)),
+            settings.price_cool_down_days,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +78,18 @@ def best_price(
 ) -> BestPrice:
     """The price that earns the most from `first_day` on; of equal ones the lowest.
 
-    The current price is the regular one on the day before.
+    The current price is the regular one on the day before; it stays when it is younger than the cool-down.
 
     Raises:
         KeyError: no such store or product.
         ValueError: the days leave the chain's history and future.
     """
     s, p = chain.store_index[store], chain.product_index[product]
-    current = float(chain.regular[s, p, (first_day - chain.first_day).days - 1]) / 100
+    last = (first_day - chain.first_day).days - 1
+    lately = chain.regular[s, p, max(last - rules.cool_down_days, 0) : last + 1]
+    current = float(lately[-1]) / 100
     cost = chain.products[p].cost_cents / 100
-    prices = candidate_prices(current, cost, rules)
+    prices = candidate_prices(current, cost, rules) if (lately == lately[-1]).all() else np.array([current])
     # Demand is reach * (price / list)^e, so one evaluation gives all candidates.
     reach = chain.expected_units(store, product, float(chain.list_prices[p]), first_day, days)
     profits = (prices - cost) * reach * (prices / chain.list_prices[p]) ** chain.elasticity[s, p]

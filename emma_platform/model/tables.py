@@ -209,6 +209,8 @@ PRICE_EVIDENCE = Table(
         _STORE, _PRODUCT,
         Column("category", Type.TEXT, "The product's category.", nullable=True),
         _number("current_price", "The price now: the latest price paid outside promotions.", "", "currency per unit", nullable=True, lowest=0),
+        Column("price_since", Type.DAY, "The first day it was paid after another price; null when no other is known.", nullable=True),
+        _number("lowest_price_30d", "The lowest daily price of the last 30 days, promotions included.", "min(sold_revenue / sold_units)", "currency per unit", nullable=True, lowest=0),
         _number("own_elasticity", "Elasticity from this store's weeks alone.", nullable=True),
         _number("own_variance", "Its variance, with dispersion and autocorrelation in it.", nullable=True, lowest=0),
         Column("observations", Type.COUNT, "Weeks used.", lowest=0),
@@ -254,6 +256,9 @@ PRICE_RESPONSE = Table(
     ("price_evidence", "price_priors"),
 )  # fmt: skip
 
+PRICE_GUARDRAILS = ("minimum_margin", "largest_step", "price_ending", "short_stock", "cool_down")
+"""What a recommended price must keep to."""
+
 PRICE_RECOMMENDATIONS = Table(
     "price_recommendations", "What to charge, or why not to change it, with the gain expected over 28 days.",
     Grain.STORE, "prices", "team:data-science", ("store", "product", "made_on"),
@@ -269,8 +274,11 @@ PRICE_RECOMMENDATIONS = Table(
         _number("expected_units", "Units expected over 28 days at the recommended price.", unit="units", nullable=True, lowest=0),
         _number("probability_of_gain", "Chance that the recommended price earns more than the current one.", unit="fraction", nullable=True, lowest=0),
         Column("binding_constraint", Type.TEXT, "The guardrail that stopped the price from going further.", nullable=True,
-               allowed=("minimum_margin", "largest_step", "price_ending")),
+               allowed=PRICE_GUARDRAILS),
         _number("constraint_cost", "Profit over 28 days that the guardrail costs.", unit="currency of the store", nullable=True, lowest=0),
+        *(_number(f"{name}_cost", f"Profit a week of the best price without the guardrail {name}, less that with it.", unit="currency of the store per week", nullable=True, lowest=0) for name in PRICE_GUARDRAILS),
+        _number("lowest_price_30d", "What a reduction must be announced from: the lowest price of the last 30 days (Directive 98/6/EC, Article 6a).", unit="currency per unit", nullable=True, lowest=0),
+        _number("announced_reduction_pct", "Of a lower price, what may be announced against lowest_price_30d; 0 when nothing may be.", "max(0, 100 * (1 - recommended_price / lowest_price_30d))", "percent", nullable=True, lowest=0),
         Column("reason", Type.TEXT, "Why, in words."),
     ),
     ("sales_forecast", "price_response", "price_evidence", "product_kpis"),

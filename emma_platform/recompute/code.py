@@ -23,7 +23,12 @@ TRANSFORMS = "emma_platform.transforms"
 def current(settings: Settings) -> dict[str, str]:
     """For each computed table, the digest of its transform, its columns and the settings it follows."""
     history = str(settings.forecast_history_days)
-    guardrails = (str(settings.minimum_margin_pct), str(settings.largest_step_pct), settings.price_endings)
+    guardrails = (
+        str(settings.minimum_margin_pct),
+        str(settings.largest_step_pct),
+        settings.price_endings,
+        str(settings.price_cool_down_days),
+    )
     follows = {
         "clean_sales": (load("clean_sales").digest, settings.non_product_codes, repr(TABLES["set_aside_rows"])),
         "product_kpis": (load("product_kpis").digest,),

@@ -100,7 +100,9 @@ def recommendations(work: Work) -> None:
     items = [item for item in stale_stores(work, "price_recommendations") if item.key not in behind]
     settings = work.platform.settings
     endings = tuple(float(ending) for ending in settings.price_endings.split(",") if ending.strip())
-    guardrails = Guardrails(settings.minimum_margin_pct, settings.largest_step_pct, endings)
+    guardrails = Guardrails(
+        settings.minimum_margin_pct, settings.largest_step_pct, endings, settings.price_cool_down_days
+    )
     done = 0
     announce(work.platform, "price_recommendations", len(items))
     for group in weighed(work, items):

@@ -6,16 +6,18 @@ allowed and what they earn (`price_ladder`), the table and the words (`price_rec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
 
+from emma_platform.model.tables import PRICE_GUARDRAILS
 from emma_platform.transforms.price_ladder import WIDEST_FACTOR, Guardrails, Offers, Products, offers
 from emma_platform.transforms.price_panel import Flags
 from emma_platform.transforms.price_regression import Floats, Ints
 
-GUARDRAILS = ("minimum_margin", "largest_step", "price_ending")
+OF_THE_LADDER = 3
+"""So many of the first `PRICE_GUARDRAILS` change which prices there are to choose from."""
 
 WORTH = 0.01
 """A gain below a cent is none."""
@@ -38,12 +40,13 @@ class Case(IntEnum):
     NO_SALES = 3
     NO_OTHER_PRICE = 4
     SHORT_STOCK = 5
-    TEST_NEVER_MOVED = 6
-    TEST_LITTLE_EVIDENCE = 7
-    BELOW_COST = 8
-    NO_PRICE = 9
-    NO_COST = 10
-    NO_FORECAST = 11
+    COOLING_DOWN = 6
+    TEST_NEVER_MOVED = 7
+    TEST_LITTLE_EVIDENCE = 8
+    BELOW_COST = 9
+    NO_PRICE = 10
+    NO_COST = 11
+    NO_FORECAST = 12
 
     @property
     def status(self) -> str:
@@ -63,11 +66,13 @@ class Knowledge:
         moved: its price has moved and its own sales answered.
         mostly_prior: other products say more of its response than its own sales.
         short: the stock will not last; the price is not cut.
+        cooling: the price changed a short time ago; it is not changed again.
     """
 
     moved: Flags
     mostly_prior: Flags
     short: Flags
+    cooling: Flags
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Choice:
 
     Attributes:
         other: the best allowed price, with `other_probability`, its chance of a gain; zero where there is none.
-        binding: place in `GUARDRAILS` of the guardrail that costs most, -1 where none does.
-        binding_cost: what that guardrail costs, in expected profit.
+        costs: (products, guardrails), what each of `PRICE_GUARDRAILS` costs, in expected profit: the gain of what
+            would be recommended without it, less that of what is; not a number where nothing is known of it.
     """
 
     case: Ints
@@ -89,8 +94,7 @@ class Choice:
     units: Floats
     other: Floats
     other_probability: Floats
-    binding: Ints
-    binding_cost: Floats
+    costs: Floats
 
 
 def choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
@@ -113,22 +117,24 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
     worth = offered.expected >= WORTH
     sure = _highest(offered, worth & (offered.p10 > 0) & allowed & knowledge.moved[offered.product], count)
     best = _highest(offered, allowed, count)
-    unstocked = _highest(offered, worth, count)
+    anything = _highest(offered, np.ones(len(worth), dtype=bool), count)
+    free = _highest(offered, worth, count)
     test = _test_step(products, offered, allowed & worth & (offered.probability >= LIKELY), best, count)
 
     better = _at(offered.expected, best) >= WORTH
     taken = sure >= 0
     tested = ~taken & better & knowledge.mostly_prior & (test >= 0) & (_at(offered.probability, best) >= LIKELY)
-    would_cut = (unstocked >= 0) & (_at(offered.price, unstocked) < products.price)
+    would_cut = (free >= 0) & (_at(offered.price, free) < products.price)
     case = np.select(
         [
             taken,
             tested & ~knowledge.moved,
             tested,
-            (best < 0) & (products.price <= products.cost),
+            (anything < 0) & (products.price <= products.cost),
             products.units <= 0,
+            knowledge.cooling & (free >= 0),
             knowledge.short & would_cut,
-            best < 0,
+            (anything < 0) | ((best < 0) & ~knowledge.cooling),
             better,
         ],
         [
@@ -137,6 +143,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             Case.TEST_LITTLE_EVIDENCE,
             Case.BELOW_COST,
             Case.NO_SALES,
+            Case.COOLING_DOWN,
             Case.SHORT_STOCK,
             Case.NO_OTHER_PRICE,
             Case.UNSURE,
@@ -144,8 +151,8 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         Case.BEST_ALREADY,
     ).astype(np.int64)
     chosen = np.where(taken, sure, np.where(tested, test, -1))
-    binding, cost = _binding(products, guardrails, knowledge, _at(offered.expected, sure))
-    costed = (taken | ((chosen < 0) & knowledge.moved)) & (cost >= WORTH)
+    costs = _costs(products, guardrails, knowledge, offered, _at(offered.expected, sure))
+    costed = taken | ((chosen < 0) & knowledge.moved)
     return Choice(
         case,
         np.where(chosen >= 0, _at(offered.price, chosen), products.price),
@@ -156,14 +163,14 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         np.where(chosen >= 0, _at(offered.units, chosen), products.units),
         _at(offered.price, best),
         _at(offered.probability, best),
-        np.where(costed, binding, -1),
-        np.where(costed, cost, 0.0),
+        np.where(costed[:, None], costs, np.nan),
     )
 
 
 def _allowed(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
-    """No cut where the stock will not last."""
-    return np.asarray(~(knowledge.short[offered.product] & (offered.price < products.price[offered.product])))
+    """No cut where the stock will not last, no change soon after one."""
+    cut = offered.price < products.price[offered.product]
+    return np.asarray(~(knowledge.cooling[offered.product] | (knowledge.short[offered.product] & cut)))
 
 
 def _at(values: Floats, place: Ints) -> Floats:
@@ -199,13 +206,14 @@ def _test_step(products: Products, offered: Offers, eligible: Flags, best: Ints,
     return _first(offered.product, np.where(small, 2.0 * WIDEST_FACTOR - distance, distance), eligible & side, count)
 
 
-def _binding(products: Products, guardrails: Guardrails, knowledge: Knowledge, gain: Floats) -> tuple[Ints, Floats]:
-    """The guardrail without which most more would be gained, and how much more."""
+def _costs(products: Products, guardrails: Guardrails, knowledge: Knowledge, held: Offers, gain: Floats) -> Floats:
+    """(products, guardrails): how much more would be gained without each guardrail alone."""
+    none = np.zeros(len(gain), dtype=bool)
+    relaxed = {"short_stock": replace(knowledge, short=none), "cool_down": replace(knowledge, cooling=none)}
     costs = []
-    for name in GUARDRAILS:
-        offered = offers(products, guardrails, without=name)
-        eligible = (offered.expected >= WORTH) & (offered.p10 > 0) & _allowed(products, offered, knowledge)
-        best = _highest(offered, eligible, len(gain))
+    for number, name in enumerate(PRICE_GUARDRAILS):
+        offered = offers(products, guardrails, without=name) if number < OF_THE_LADDER else held
+        allowed = _allowed(products, offered, relaxed.get(name, knowledge))
+        best = _highest(offered, (offered.expected >= WORTH) & (offered.p10 > 0) & allowed, len(gain))
         costs.append(np.maximum(_at(offered.expected, best) - gain, 0.0))
-    cost = np.stack(costs)
-    return np.argmax(cost, axis=0).astype(np.int64), cost.max(axis=0)
+    return np.stack(costs, axis=1)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from emma_platform.model.tables import PRICE_EVIDENCE
 from emma_platform.transforms.price_estimate import estimates
+from emma_platform.transforms.price_history import began, lowest_price
 from emma_platform.transforms.price_panel import (
     SAME_PRICE,
     WEEK,
@@ -71,12 +72,16 @@ def price_evidence(
     silent = (observations < FEWEST_WEEKS) | (points < FEWEST_PRICES) | ~_moved(panel)
     lonely = (observations < FEWEST_WEEKS) | ~found.crossed
     current = current_price(rows, promoted)
+    since = began(rows, promoted, current)
+    first = np.datetime64(last_day - timedelta(days=days - 1), "D")
     return pa.Table.from_arrays(
         [
             pa.array([store] * count, pa.string()),
             rows.products,
             rows.categories.take(places(rows.category)),
             pa.array(current, mask=~(current > 0)),
+            pa.array(first + since, pa.date32(), mask=since < 0),
+            pa.array(lowest_price(rows, current, days), mask=~(current > 0)),
             pa.array(found.elasticity, mask=silent),
             pa.array(found.variance, mask=silent),
             pa.array(observations),

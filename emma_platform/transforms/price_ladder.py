@@ -32,17 +32,21 @@ class Guardrails:
         minimum_margin_pct: lowest margin, in percent of the price; below 100.
         largest_step_pct: largest change at once, in percent of the current price; above 0 and below 100.
         endings: what a price may end in, as fractions of one unit of the currency; none means any cent.
+        cool_down_days: days after a change of the price before the next; 0 or more.
     """
 
     minimum_margin_pct: float
     largest_step_pct: float
     endings: tuple[float, ...]
+    cool_down_days: int = 0
 
     def __post_init__(self) -> None:
         if not self.minimum_margin_pct < _WHOLE:
             raise ValueError(f"minimum_margin_pct is {self.minimum_margin_pct}; set it below 100")
         if not 0 < self.largest_step_pct < _WHOLE:
             raise ValueError(f"largest_step_pct is {self.largest_step_pct}; set it above 0 and below 100")
+        if self.cool_down_days < 0:
+            raise ValueError(f"price_cool_down_days is {self.cool_down_days}; set it to 0 or more")
         if not all(0 <= ending < 1 for ending in self.endings):
             raise ValueError(f"price_endings are {self.endings}; each must be at least 0 and below 1, such as 0.99")
 
@@ -93,7 +97,7 @@ def offers(products: Products, guardrails: Guardrails, *, without: str | None = 
     Args:
         products: what is known.
         guardrails: what prices must keep to. Never less than a cent above cost, whatever the margin.
-        without: minimum_margin, largest_step, price_ending, or None.
+        without: minimum_margin, largest_step, price_ending, or None; another name leaves out nothing.
     """
     product, price = candidates(products, guardrails, without=without)
     return gains(products, product, price)

@@ -38,6 +38,8 @@ class Facts:
     units: Floats
     other: Floats
     other_probability: Floats
+    wait: Floats
+    lowest: Floats
 
 
 def reasons(case: Ints, facts: Facts) -> Texts:
@@ -70,6 +72,11 @@ def _keep(case: Case, facts: Facts) -> Texts:
         return _join(
             keep, _number(facts.other), " would earn more with a chance of ", chance, " %, which is not sure enough."
         )
+    if case is Case.COOLING_DOWN:
+        left = _join(np.char.mod("%.0f", facts.wait), np.where(facts.wait > 1, " more days", " more day"))
+        return _join(
+            keep, "another price may earn more, but this one is new; wait ", left, " to see what it did to sales."
+        )
     if case is Case.SHORT_STOCK:
         days = np.char.mod("%.0f", np.maximum(facts.cover, 0.0))
         return _join(keep, "a lower price would earn more, but the stock lasts only about ", days, " days.")
@@ -93,7 +100,20 @@ def _recommend(facts: Facts) -> Texts:
     gain = np.where(np.abs(facts.gain) >= _WHOLE_NUMBERS, np.char.mod("%.0f", facts.gain), _number(facts.gain))
     outlook = _join(": about ", gain, " more profit over 28 days, ", _percent(facts.probability), " % likely; ")
     doubt = " Low confidence: sales hardly seem to react to the price, so only the largest step limits it."
-    return _join(prices, outlook, _change(facts), ".", np.where(facts.elasticity > INELASTIC, doubt, ""))
+    doubts = np.where(facts.elasticity > INELASTIC, doubt, "")
+    return _join(prices, outlook, _change(facts), ".", doubts, _announcement(facts))
+
+
+def _announcement(facts: Facts) -> Texts:
+    """What may be said of a lower price: a reduction counts from the lowest price of the last 30 days."""
+    share = np.char.mod("%.0f", np.floor(100.0 * (1.0 - facts.price / facts.lowest) + 1e-9))
+    lowest = _join(_number(facts.lowest), ", the lowest price of the last 30 days.")
+    told = np.where(
+        facts.price < facts.lowest,
+        _join(" It may be announced as ", share, " % off ", lowest),
+        _join(" Do not announce it as a reduction: it is not below ", lowest),
+    )
+    return np.where(facts.price < facts.current, told, "")
 
 
 def _test(case: Case, facts: Facts) -> Texts:

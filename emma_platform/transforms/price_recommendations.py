@@ -12,8 +12,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.tables import PRICE_RECOMMENDATIONS
-from emma_platform.transforms.price_choice import GUARDRAILS, Case, Knowledge, choose
+from emma_platform.model.tables import PRICE_GUARDRAILS, PRICE_RECOMMENDATIONS
+from emma_platform.transforms.price_choice import WORTH, Case, Knowledge, choose
 from emma_platform.transforms.price_evidence import FEWEST_PRICES
 from emma_platform.transforms.price_ladder import Guardrails, Products
 from emma_platform.transforms.price_panel import codes, floats, places
@@ -22,6 +22,9 @@ from emma_platform.transforms.price_regression import Floats
 
 SHORT_COVER_DAYS = 7.0
 """With stock for less, the price is never cut: it would sell out sooner, not sell more."""
+
+WEEKS = 4.0
+"""In the horizon of 28 days."""
 
 _STATUSES = pa.array([case.status for case in Case], pa.string())
 
@@ -45,7 +48,8 @@ def recommend(
     under the posterior is recommended, if the product's price has ever moved; where it has not, or the posterior is
     mostly prior, and a gain is likely but not shown, a small test is proposed. The uncertainty is that of the
     elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
-    recommended without that one, less that of what is.
+    recommended without that one, less that of what is; it is known of products whose price has moved. A price is not
+    cut when the stock will not last, and not changed within `cool_down_days` of its last change.
 
     Args:
         evidence: `price_evidence` of the store.
@@ -80,10 +84,12 @@ def recommend(
     case[~(current > 0)] = Case.NO_PRICE
     known = np.flatnonzero(case == Case.RECOMMEND)
     moved = ((points >= FEWEST_PRICES) & (weight > 0))[known]
+    since = evidence["price_since"].cast(pa.int32()).to_numpy()
+    wait = guardrails.cool_down_days - ((made_on - date(1970, 1, 1)).days - since.astype(np.float64))
     choice = choose(
         Products(current[known], cost[known], units[known], elasticity[known], error[known]),
         guardrails,
-        Knowledge(moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS),
+        Knowledge(moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS, wait[known] > 0),
     )
     case[known] = choice.case
     blank = case >= Case.BELOW_COST
@@ -94,8 +100,12 @@ def recommend(
         result[known] = values
         return result
 
-    binding = np.full(count, -1, dtype=np.int64)
-    binding[known] = choice.binding
+    costs = np.full((count, len(PRICE_GUARDRAILS)), np.nan)
+    costs[known] = choice.costs
+    dearest = np.argmax(np.nan_to_num(costs), axis=1)
+    most = np.nan_to_num(costs[np.arange(count), dearest])
+    lowest, price = floats(evidence["lowest_price_30d"]), whole(choice.price)
+    reduction = 100.0 * np.maximum(1.0 - price / lowest, 0.0)
     held = np.isin(case, [each for each in Case if each.status == "hold"])
     words = Facts(
         current=current,
@@ -103,12 +113,14 @@ def recommend(
         cover=cover,
         elasticity=elasticity,
         forecast=units,
-        price=whole(choice.price),
+        price=price,
         gain=whole(choice.p50),
         probability=whole(choice.probability),
         units=whole(choice.units),
         other=whole(choice.other),
         other_probability=whole(choice.other_probability),
+        wait=wait,
+        lowest=lowest,
     )
     return pa.Table.from_arrays(
         [
@@ -116,15 +128,18 @@ def recommend(
             names,
             pa.array([made_on] * count, pa.date32()),
             evidence["current_price"],
-            pa.array(whole(choice.price), mask=blank),
+            pa.array(price, mask=blank),
             _STATUSES.take(places(case)),
             pa.array(whole(choice.p10), mask=blank),
             pa.array(whole(choice.p50), mask=blank),
             pa.array(whole(choice.p90), mask=blank),
             pa.array(whole(choice.units), mask=blank),
             pa.array(whole(choice.probability), mask=blank | held),
-            pa.array(GUARDRAILS, pa.string()).take(places(np.where(blank, -1, binding))),
-            pa.array(whole(choice.binding_cost), mask=blank | (binding < 0)),
+            pa.array(PRICE_GUARDRAILS, pa.string()).take(places(np.where(most < WORTH, -1, dearest))),
+            pa.array(most, mask=most < WORTH),
+            *(pa.array(each / WEEKS, mask=np.isnan(each)) for each in costs.T),
+            evidence["lowest_price_30d"],
+            pa.array(reduction, mask=blank | ~(price < current) | np.isnan(reduction)),
             pa.array(reasons(case, words), pa.string()),
         ],
         schema=PRICE_RECOMMENDATIONS.arrow_schema(),

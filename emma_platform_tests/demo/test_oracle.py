@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -51,10 +52,29 @@ def test_the_oracle_equals_brute_force(default_chain, s, p, margin, step, ending
 
 def test_guardrails_are_those_of_the_settings():
     rules = Guardrails.of(
-        Settings.model_construct(minimum_margin_pct=7.0, largest_step_pct=4.0, price_endings="0.49,0.99")
+        Settings.model_construct(
+            minimum_margin_pct=7.0, largest_step_pct=4.0, price_endings="0.49,0.99", price_cool_down_days=9
+        )
     )
-    assert rules == Guardrails(7.0, 4.0, (49, 99))
+    assert rules == Guardrails(7.0, 4.0, (49, 99), 9)
     assert Guardrails.of(Settings.model_construct()).endings == NINES
+
+
+def test_a_price_younger_than_the_cool_down_stays(default_chain):
+    chain, first = default_chain, default_chain.last_day + timedelta(days=1)
+    free, cooled = Guardrails(5.0, 10.0, NINES), Guardrails(5.0, 10.0, NINES, 60)
+    history = chain.regular[:, :, : chain.days]
+    stayed = (history[:, :, -61:] == history[:, :, -1:]).all(axis=2)
+    assert stayed.any()
+    assert not stayed.all()
+    for s, store in enumerate(chain.stores):
+        for p, product in enumerate(chain.products):
+            best = best_price(chain, store.code, product.code, first, cooled)
+            if stayed[s, p]:
+                assert best == best_price(chain, store.code, product.code, first, free)
+            else:
+                assert best.price == best.current_price
+                assert best.uplift == pytest.approx(0.0, abs=1e-9)
 
 
 def test_candidates_keep_the_rules_and_the_current_price():

@@ -209,7 +209,12 @@ def _prices(state: State) -> Inputs:
     kpis = cells(state, "product_kpis")
     last = {key.store: key for key in sorted(kpis)}
     settings = state.settings
-    rules = (settings.minimum_margin_pct, settings.largest_step_pct, settings.price_endings)
+    rules = (
+        settings.minimum_margin_pct,
+        settings.largest_step_pct,
+        settings.price_endings,
+        settings.price_cool_down_days,
+    )
     return {
         "price_priors": {WHOLE: state.tables["price_evidence"]} if evidence else {},
         "price_response": {key: (rows, state.tables["price_priors"]) for key, rows in evidence.items()},

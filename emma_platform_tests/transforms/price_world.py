@@ -115,7 +115,9 @@ def evidence_rows(**columns: list[object]) -> pa.Table:
     count = len(next(iter(columns.values())))
     usual: dict[str, list[object]] = {
         "store": ["S"] * count, "product": [f"P{n:03d}" for n in range(count)], "category": ["C"] * count,
-        "current_price": [2.49] * count, "own_elasticity": [-2.0] * count, "own_variance": [0.25] * count,
+        "current_price": [2.49] * count, "price_since": [None] * count,
+        "lowest_price_30d": columns.get("current_price", [2.49] * count),
+        "own_elasticity": [-2.0] * count, "own_variance": [0.25] * count,
         "observations": [52] * count, "price_points": [5] * count, "own_change": [0.0] * count,
         "own_change_variance": [1.0] * count, "cross_elasticity": [None] * count, "cross_variance": [None] * count,
         "promotion_lift": [1.2] * count,

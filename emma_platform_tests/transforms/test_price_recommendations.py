@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -37,11 +38,15 @@ def advise(
     points=5,
     own_weight=0.8,
     cover=None,
+    since=None,
+    lowest=None,
     guardrails=GUARDRAILS,
 ):
     """The advice for one product."""
     table = recommend(
-        evidence=evidence_rows(current_price=[price], price_points=[points]),
+        evidence=evidence_rows(
+            current_price=[price], price_points=[points], price_since=[since], lowest_price_30d=[lowest or price]
+        ),
         response=response_rows(elasticity=[elasticity], std_error=[error], own_weight=[own_weight]),
         forecast=forecast_rows([] if units is None else [units]),
         latest=latest_rows([cost], [cover]),
@@ -53,7 +58,7 @@ def advise(
     return table.to_pylist()[0]
 
 
-def search(*, price, cost, units, elasticity, error, guardrails, without=None):
+def search(*, price, cost, units, elasticity, error, guardrails, cover=None, since=None, without=None):
     """The best sure price by trying every cent, with gains by numerical integration over the elasticity."""
     step, margin = guardrails.largest_step_pct / 100, guardrails.minimum_margin_pct / 100
     low, high = (price / 2, price * 2) if without == "largest_step" else (price * (1 - step), price * (1 + step))
@@ -63,6 +68,10 @@ def search(*, price, cost, units, elasticity, error, guardrails, without=None):
     response = np.minimum(elasticity + error * nodes, 0.0)
     edges = np.minimum(elasticity + error * 1.2815515655446004 * np.array([-1, 1]), 0.0)
     best = (0.0, price)
+    if without != "cool_down" and since is not None and (LAST - since).days < guardrails.cool_down_days:
+        return best
+    if without != "short_stock" and cover is not None and cover < 7:
+        low = price + 1e-6
     for cents in range(1, int(high * 100) + 2):
         charged = cents / 100
         if not low - 1e-9 <= charged <= high + 1e-9 or charged < cost + 0.01 or cents == round(price * 100):
@@ -91,20 +100,29 @@ products = st.fixed_dictionaries(
     }
 )
 
+COOLING = Guardrails(GUARDRAILS.minimum_margin_pct, GUARDRAILS.largest_step_pct, GUARDRAILS.endings, 14)
+
 
 @settings(max_examples=60, deadline=None)
-@given(product=products)
-def test_price_and_constraint_cost_equal_an_exhaustive_search(product):
+@given(
+    product=products,
+    cover=st.sampled_from([None, 3.0, 30.0]),
+    age=st.one_of(st.none(), st.sampled_from([1, 13, 14, 200])),
+)
+def test_price_and_the_cost_of_every_guardrail_equal_an_exhaustive_search(product, cover, age):
     known = {name: product[name] for name in ("price", "units", "elasticity", "error")}
     known["cost"] = round(product["price"] * (1 - product["margin"]), 2)
+    known |= {"cover": cover, "since": None if age is None else LAST - timedelta(days=age), "guardrails": COOLING}
     row = advise(**known)
-    expected, price = search(**known, guardrails=GUARDRAILS)
+    expected, price = search(**known)
     assert row["status"] == ("recommend" if expected else "hold")
     assert row["recommended_price"] == pytest.approx(price)
     costs = {
-        name: search(**known, guardrails=GUARDRAILS, without=name)[0] - expected
-        for name in ("minimum_margin", "largest_step", "price_ending")
+        name: search(**known, without=name)[0] - expected
+        for name in ("minimum_margin", "largest_step", "price_ending", "short_stock", "cool_down")
     }
+    for name, cost in costs.items():
+        assert row[f"{name}_cost"] == pytest.approx(cost / 4, rel=1e-4, abs=1e-4)
     dearest = max(costs.values())
     if dearest < 0.01 - 1e-6:
         assert row["binding_constraint"] is None
@@ -187,6 +205,30 @@ def test_a_raise_a_cut_and_the_words():
     assert (down["status"], down["recommended_price"]) == ("recommend", 2.29)
     assert down["reason"].startswith("Lower from 2.49 to 2.29: about ")
     assert "sales rise by about 40 %." in down["reason"]
+
+
+def test_a_price_that_just_changed_is_left_alone_until_the_cool_down_is_over():
+    days = COOLING.cool_down_days
+    young = advise(units=1000.0, since=LAST - timedelta(days=days - 1), guardrails=COOLING)
+    assert (young["status"], young["recommended_price"], young["binding_constraint"]) == ("hold", 2.49, "cool_down")
+    assert "wait 1 more day to see what it did to sales" in young["reason"]
+    old = advise(units=1000.0, since=LAST - timedelta(days=days), guardrails=COOLING)
+    assert (old["status"], old["cool_down_cost"]) == ("recommend", 0.0)
+    assert young["cool_down_cost"] * 4 == pytest.approx(young["constraint_cost"])
+    never = advise(units=1000.0, points=1, own_weight=0.0, since=LAST, guardrails=COOLING)
+    assert never["cool_down_cost"] is None
+
+
+def test_a_reduction_is_announced_from_the_lowest_price_of_thirty_days():
+    cut = {"units": 1000.0, "elasticity": -4.0, "error": 0.3}
+    row = advise(**cut, lowest=2.39)
+    assert (row["recommended_price"], row["lowest_price_30d"]) == (2.29, 2.39)
+    assert row["announced_reduction_pct"] == pytest.approx(100 * (1 - 2.29 / 2.39))
+    assert "may be announced as 4 % off 2.39, the lowest price of the last 30 days." in row["reason"]
+    silent = advise(**cut, lowest=2.29)
+    assert silent["announced_reduction_pct"] == 0.0
+    assert "Do not announce it as a reduction: it is not below 2.29" in silent["reason"]
+    assert advise(units=1000.0, lowest=2.0)["announced_reduction_pct"] is None
 
 
 def test_inelastic_demand_is_marked_as_low_confidence():
@@ -279,6 +321,8 @@ def test_nothing_known_gives_an_empty_table_and_a_lacking_response_an_error():
 def test_guardrails_that_make_no_sense_are_refused(margin, step, endings):
     with pytest.raises(ValueError, match=r"set it|each must"):
         Guardrails(margin, step, endings)
+    with pytest.raises(ValueError, match="set it to 0 or more"):
+        Guardrails(5.0, 10.0, (), -1)
 
 
 def test_little_harm_and_most_of_the_oracle_on_known_truth():
