@@ -6,6 +6,7 @@ Does not belong here: how a table is computed (`transforms`) or kept (`store`).
 
 from __future__ import annotations
 
+from emma_platform.model.advice import ADVICE_DECISIONS, ADVICE_EFFECTS, DECISION_COLUMNS
 from emma_platform.model.kpis import KPI_COLUMNS
 from emma_platform.model.reasons import REASON_CODES
 from emma_platform.model.schema import Column, Grain, Table, Type
@@ -66,7 +67,7 @@ SET_ASIDE_ROWS = Table(
         Column("day", Type.DAY, "The day, where it can be read.", nullable=True),
         Column("reason", Type.TEXT, "Why it was set aside; the list is in docs/tables.md.", allowed=REASON_CODES),
         Column("row", Type.TEXT, "The row as it came, as JSON of its canonical columns, or the bare line."),
-        Column("input", Type.TEXT, "What kind of file it came in.", allowed=("sales", "products", "stores", "stock", "promotions", "calendar")),
+        Column("input", Type.TEXT, "What kind of file it came in.", allowed=("sales", "products", "stores", "stock", "promotions", "calendar", "advice_decisions")),
     ),
     ("raw_sales", "products"),
 )  # fmt: skip
@@ -292,14 +293,15 @@ PUBLISHED = Table(
         Column("version", Type.COUNT, "Its version in the lake.", lowest=0),
         Column("rows", Type.COUNT, "Its rows.", lowest=0),
     ),
-    ("set_aside_rows", "forecast_scores", "probable_stock_outs", "price_recommendations"),
+    ("set_aside_rows", "forecast_scores", "probable_stock_outs", "price_recommendations", "advice_effects"),
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         RAW_SALES, SET_ASIDE_ROWS, CLEAN_SALES, PRODUCTS, STORES, PROMOTIONS, CALENDAR, STOCK, PRODUCT_KPIS, SALES_FORECAST,
-        FORECAST_SCORES, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS, PUBLISHED,
+        FORECAST_SCORES, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS,
+        ADVICE_DECISIONS, ADVICE_EFFECTS, PUBLISHED,
     )
 }  # fmt: skip
 """Every table by name, in the order of the data's way."""
@@ -314,5 +316,6 @@ INPUT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stock": (("store", "day", "product", "on_hand"), ()),
     "promotions": (("product", "first_day", "last_day"), ("store", "kind")),
     "calendar": (("day", "event"), ("store", "kind")),
+    "advice_decisions": DECISION_COLUMNS,
 }
 """The columns a file of each kind must have, and those it may have."""

@@ -15,7 +15,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from emma_platform.model.tables import KEPT, PUBLISHED
-from emma_platform.recompute import code, price_stages, recovery, stages, store_stages
+from emma_platform.recompute import advice_stage, code, price_stages, recovery, stages, store_stages
 from emma_platform.recompute.inputs import SLICED
 from emma_platform.recompute.intake import take_due, take_new
 from emma_platform.recompute.ledger import Result, batches, codes, partitions, record, upsert, versions, want
@@ -123,6 +123,8 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
             price_stages.priors(work)
             price_stages.responses(work)
             price_stages.recommendations(work)
+        with _timed(layers, "advice"):
+            advice_stage.effects(work)
         with _timed(layers, "publication"):
             publication = (
                 _publish(platform, batch) if selection.has("published") else current(platform.settings.published)

@@ -43,6 +43,7 @@ def current(settings: Settings) -> dict[str, str]:
         "price_priors": (source("price_priors"),),
         "price_response": (source("price_response"),),
         "price_recommendations": (source("price_recommendations"), *guardrails),
+        "advice_effects": (source("advice_effects"),),
     }
     return {table: fingerprint(repr(TABLES[table]), *parts) for table, parts in follows.items()}
 
@@ -89,4 +90,6 @@ def refresh(connection: sa.Connection, now: dict[str, str], history_days: int) -
         propagate.for_response(connection, None, now)
     if "price_recommendations" in changed:
         propagate.for_recommendations(connection, stores, now)
+    if "advice_effects" in changed:
+        propagate.for_advice(connection, now)
     upsert(connection, codes, [{"table_name": table, "digest": now[table]} for table in changed])

@@ -100,6 +100,7 @@ def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[s
     for table in tables:
         want(connection, table, wanted[table])
     for_recommendations(connection, touched, codes)
+    for_advice(connection, codes)
 
 
 def for_priors(connection: sa.Connection, codes: Mapping[str, str]) -> None:
@@ -131,6 +132,29 @@ def for_recommendations(connection: sa.Connection, stores: Collection[str], code
         parts = [contents.get(store, "") for contents in inputs]
         wanted[Key(store, NO_DAY)] = latest and fingerprint(codes["price_recommendations"], latest, *parts)
     want(connection, "price_recommendations", wanted)
+
+
+def for_advice(connection: sa.Connection, codes: Mapping[str, str]) -> None:
+    """The effects of decisions follow the decisions, and of every store the sales and promotions around them.
+
+    The days around them stand in the facet of `advice_decisions`.
+    """
+    chosen = (p.table_name == "advice_decisions", p.rows > 0)
+    found = connection.execute(sa.select(p.content, p.facet).where(*chosen)).one_or_none()
+    if found is None:
+        known = connection.scalar(sa.select(p.wanted).where(p.table_name == "advice_effects"))
+        if known:
+            want(connection, "advice_effects", {WHOLE: ""})
+        return
+    parts = [found.content]
+    if found.facet:
+        first, last = found.facet.split("/")
+        days = sa.select(p.store, p.day, p.facet).where(
+            p.table_name == "product_kpis", p.rows > 0, p.day.between(first, last)
+        )
+        sold = (f"{store}|{day}={facet}" for store, day, facet in connection.execute(days.order_by(p.store, p.day)))
+        parts += [_whole_store(connection, "promotions").get(NO_STORE, ""), *sold]
+    want(connection, "advice_effects", {WHOLE: fingerprint(codes["advice_effects"], *parts)})
 
 
 _WINDOW = range(WINDOW_DAYS)

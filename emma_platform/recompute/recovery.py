@@ -22,6 +22,7 @@ ALL_DAYS = ("0000-00-00", "9999-99-99")
 COMPUTED = (
     "raw_sales", "stock", "clean_sales", "product_kpis", "sales_forecast",
     "price_evidence", "price_priors", "price_response", "price_recommendations",
+    "advice_effects",
 )  # fmt: skip
 UNKNOWN = "-"
 """Stands for a fingerprint or content that nothing has, so that whatever is found is a change."""

@@ -1,4 +1,4 @@
-"""Reference data: products, stores, promotions and calendar become one table each, and a change marks what used it.
+"""Reference data: products, stores, promotions, calendar and decisions become one table each; a change marks its users.
 
 Belongs here: which file wins, and which partitions use what changed. Does not belong here: sales and stock (`inputs`).
 
@@ -36,8 +36,9 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reading import Reading
 from emma_platform.sources.protocol import SourceError, Taken
 from emma_platform.store.protocol import Whole
+from emma_platform.transforms.advice_effects import span
 
-MERGED = ("products", "stores", "promotions", "calendar")
+MERGED = ("products", "stores", "promotions", "calendar", "advice_decisions")
 f = files.c
 
 
@@ -66,6 +67,8 @@ class Merged:
         propagate.for_kpis(connection, self.touched.get("product_kpis", ()), codes)
         stores = {key.store for table in ("sales_forecast", "price_evidence") for key in self.touched.get(table, ())}
         propagate.from_kpis(connection, stores, codes, history_days)
+        if self.results.keys() & set(TABLES["advice_effects"].inputs):
+            propagate.for_advice(connection, codes)
         _read_again(connection, self.moved_stores)
 
 
@@ -88,9 +91,15 @@ def merge(platform: Platform, readings: list[Reading], replaced: Collection[str]
         merged.versions[table] = platform.store.commit(table, after, Whole(), {"batch": str(batch)})
         digest = platform.engine.digest(after, by=[], columns=TABLES[table].names).to_pydict()
         content = f"{digest['content'][0]}:{digest['rows'][0]}" if digest["rows"] else "0"
-        merged.results[table] = Result(propagate.WHOLE, content, content, after.num_rows)
+        merged.results[table] = Result(propagate.WHOLE, content, content, after.num_rows, _facet(table, after))
         _mark(platform, table, before, after, merged)
     return merged
+
+
+def _facet(table: str, rows: pa.Table) -> str:
+    """Of decisions the days that their effects depend on, first and last."""
+    days = span(rows) if table == "advice_decisions" else None
+    return "/".join(day.isoformat() for day in days) if days else ""
 
 
 def _other_files(connection: sa.Connection, table: str, replaced: Collection[str]) -> list[Taken]:

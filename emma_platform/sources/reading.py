@@ -110,8 +110,10 @@ def _texts(piece: Piece, binding: Binding, names: list[str]) -> list[pa.Array[An
 
 
 def _numbers(kind: str) -> list[str]:
-    return ["quantity", "unit_price", "discount"] if kind == "sales" else columns_of(kind, (Type.QUANTITY, Type.PRICE))
+    if kind == "sales":
+        return ["quantity", "unit_price", "discount"]
+    return columns_of(kind, (Type.QUANTITY, Type.PRICE, Type.MONEY))
 
 
 def _times(kind: str) -> list[str]:
-    return ["sold_at"] if kind == "sales" else columns_of(kind, (Type.DAY,))
+    return ["sold_at"] if kind == "sales" else columns_of(kind, (Type.DAY, Type.INSTANT))

@@ -1,4 +1,4 @@
-"""Products, stores, stock, promotions and calendar: canonical text columns to typed rows of their tables.
+"""Products, stores, stock, promotions, calendar and decisions: canonical text columns to typed rows of their tables.
 
 Belongs here: types, keys and what makes a row invalid. Does not belong here: sales (`rows`), and which of several rows
 for one key counts.
@@ -24,7 +24,7 @@ from emma_platform.sources.rows import FileFacts, canonical_texts, set_aside_row
 from emma_platform.sources.times import known_zone, read_times
 
 _DAY_MICROS = 86_400_000_000
-_NUMBERS = (Type.QUANTITY, Type.PRICE)
+_NUMBERS = (Type.QUANTITY, Type.PRICE, Type.MONEY)
 _PLACE = [pa.field("file", pa.string(), nullable=False), pa.field("line", pa.int64(), nullable=False)]
 
 
@@ -59,6 +59,8 @@ def _read(column: Column, text: pa.Array[Any], kind: str, facts: FileFacts) -> t
             bad = pc.or_(bad, pc.fill_null(pc.less(values, pa.scalar(Decimal(column.lowest), values.type)), False))
     elif column.type is Type.DAY:
         values, bad = _days(text, facts)
+    elif column.type is Type.INSTANT:
+        values, bad = _instants(text, facts)
     else:
         values, bad = _words(column, text, kind)
     return values, bad if column.nullable else pc.or_(bad, pc.is_null(values))
@@ -70,9 +72,17 @@ def _days(text: pa.Array[Any], facts: FileFacts) -> tuple[pa.Array[Any], pa.Arra
     return days, pc.and_(pc.is_valid(text), pc.is_null(days))
 
 
+def _instants(text: pa.Array[Any], facts: FileFacts) -> tuple[pa.Array[Any], pa.Array[Any]]:
+    """Times of day; one without an offset is in UTC."""
+    times = read_times(text, date_format=facts.date_format, day_first=facts.day_first)
+    values = pa.array(times.micros, mask=~times.valid).cast(Type.INSTANT.arrow())
+    return values, pc.and_(pc.is_valid(text), pc.is_null(values))
+
+
 def _words(column: Column, text: pa.Array[Any], kind: str) -> tuple[pa.Array[Any], pa.Array[Any]]:
-    if kind == "calendar" and column.name == "kind":
-        text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(text, "event")))
+    if column.allowed:
+        given = pc.fill_null(text, "event") if kind == "calendar" else text
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(given))
         return text, pc.invert(pc.is_in(text, value_set=pa.array(column.allowed)))
     if column.name == "time_zone":
         zones = [zone for zone in pc.unique(text).to_pylist() if zone is not None and known_zone(zone)]
@@ -88,6 +98,9 @@ def _contradicting(kind: str, read: dict[str, pa.Array[Any]], facts: FileFacts) 
     if kind == "stock":
         first, last = (pa.scalar(day, pa.date32()) for day in (facts.first_day, facts.last_day))
         return _flags(pc.or_(pc.less(read["day"], first), pc.greater(read["day"], last)))
+    if kind == "advice_decisions":
+        priced = pc.fill_null(pc.greater(read["price"], pa.scalar(Decimal(0), read["price"].type)), False)
+        return _flags(pc.and_(pc.not_equal(read["decision"], "decline"), pc.invert(priced)))
     return np.zeros(len(read["line"]), bool)
 
 

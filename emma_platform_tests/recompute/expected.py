@@ -26,6 +26,7 @@ REFERENCE_KEYS = {
     "stores": ("store",),
     "promotions": ("store", "product", "first_day", "last_day"),
     "calendar": ("store", "day", "event"),
+    "advice_decisions": ("store", "product", "decided_at"),
 }
 Inputs = dict[str, dict[Key, object]]
 """For each table, its partitions, each with all that it is computed from."""
@@ -66,7 +67,7 @@ def inputs(state: State) -> Inputs:
         "probable_stock_outs": forecast,
         "price_evidence": {key: (rows, promotions(key.store), history) for key, rows in demand.items() if rows},
     }
-    return found | _prices(state)
+    return found | _prices(state) | _advice(state, reference)
 
 
 def counted(files: Mapping[str, str]) -> dict[str, str]:
@@ -227,3 +228,17 @@ def _prices(state: State) -> Inputs:
             for store, latest in last.items()
         },
     }
+
+
+def _advice(state: State, reference: Mapping[str, Mapping[tuple[str, ...], Line]]) -> Inputs:
+    """The decisions; but for refusals also promotions, and sales from 83 days before to 56 after."""
+    decisions = reference["advice_decisions"]
+    if not decisions:
+        return {"advice_effects": {}}
+    days = [line["made_on"] for line in decisions.values() if line["decision"] != "decline"]
+    sold = {
+        key: rows
+        for key, rows in cells(state, "product_kpis", DEMAND).items()
+        if days and _back(min(days), 83) <= key.day <= _back(max(days), -56)
+    }
+    return {"advice_effects": {WHOLE: (decisions, sold, reference["promotions"] if days else None)}}

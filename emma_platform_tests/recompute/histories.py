@@ -145,16 +145,23 @@ _product = _row(
 _shop = _row(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]))
 _count = _row(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"]))
 _promotion = _row(_anywhere, st.sampled_from(["P1", "P2"]), _near, st.sampled_from([day(3), day(30), day(80)]))
+_decision = _row(
+    st.sampled_from([f"{day(30)}T08:00:00Z", f"{day(31)}T08:00:00Z"]), _store, st.just("P1"),
+    st.sampled_from([day(0), day(29)]), st.sampled_from(["accept,4", "change,2.50", "decline,"]),
+    st.sampled_from(["3", ""]), st.just("1"),
+)  # fmt: skip
 _event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"]))
 PRODUCTS = "product,category,unit_cost,max_quantity\n"
 STOCK = "store,day,product,on_hand\n"
 PROMOTIONS = "store,product,first_day,last_day\n"
+DECISIONS = "decided_at,store,product,made_on,decision,price,current_price,unit_cost\n"
 ESTABLISHED = (
     Drop("a.csv", HEADER + "".join(sale("S1", on, f"P{1 + on % 2}", 2) for on in (0, 1, 27, 28, 60))),
     Drop("b.csv", HEADER + "".join(sale("Süd/2", on, "P1", 3, "4", "R2", 23) for on in (1, 2, 20, 28))),
     Drop("products.csv", PRODUCTS + "P1,tea,1.10,\nP2,jam,1.20,\n"),
     Drop("stock.csv", f"{STOCK}S1,{day(1)},P1,5\nSüd/2,{day(2)},P3,0\n"),
     Drop("promotions.csv", f"{PROMOTIONS}S1,P1,{day(1)},{day(30)}\n"),
+    Drop("advice_decisions.csv", f"{DECISIONS}{day(21)}T09:00:00Z,S1,P1,{day(20)},accept,2.50,2.30,1\n"),
     Update(),
 )
 """A small chain in the middle of its life, so that what comes then is a change of something."""
@@ -175,6 +182,10 @@ ONE_BY_ONE: tuple[Event, ...] = (
             Edit("stock.csv", 2, f"S1,{day(1)},P1,4\n"),
             Edit("stock.csv", 2, ""),
             Edit("promotions.csv", 2, f"S1,P1,{day(1)},{day(80)}\n"),
+            Edit("advice_decisions.csv", 3, f"{day(22)}T09:00:00Z,Süd/2,P1,{day(20)},decline,,4,1\n"),
+            Edit("advice_decisions.csv", 2, ""),  # a refusal alone depends on no sales
+            Edit("advice_decisions.csv", 2, f"{day(21)}T09:00:00Z,S1,P1,{day(2)},change,2.70,2.30,1\n"),
+            Edit("a.csv", 6, sale("S1", 60, "P1", 9)),  # later than any effect
             Edit("promotions.csv", 3, f",P2,{day(3)},{day(30)}\n"),
             Drop("calendar.csv", f"store,day,event,kind\nS1,{day(61)},fair,event\n"),
             Edit("a.csv", 7, sale("S1", 2, "P2").replace(":00:00,", ":30:00Z,").replace(" 10", " 23")),
@@ -206,6 +217,7 @@ _drop_reference = st.one_of(
     st.builds(Drop, st.just("stores.csv"), _file("store,time_zone\n", _shop, most=2)),
     st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _file(STOCK, _count, most=3)),
     st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _file(PROMOTIONS, _promotion, most=2)),
+    st.builds(Drop, st.just("advice_decisions.csv"), _file(DECISIONS, _decision, most=2)),
     st.builds(Drop, st.just("calendar.csv"), _file("store,day,event,kind\n", _event, most=2)),
 )
 _nth = st.integers(2, 6)
