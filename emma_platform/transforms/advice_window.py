@@ -82,7 +82,8 @@ class Sales:
             begin = end
         self._promotions: dict[str, list[tuple[str | None, int, int]]] = {}
         first, last = day_numbers(promotions["first_day"]), day_numbers(promotions["last_day"])
-        whose = zip(promotions["product"].to_pylist(), promotions["store"].to_pylist(), first, last, strict=True)
+        products: list[str] = promotions["product"].to_pylist()  # type: ignore[assignment]
+        whose = zip(products, promotions["store"].to_pylist(), first, last, strict=True)
         for product, shop, start, stop in whose:
             self._promotions.setdefault(product, []).append((shop, start, stop))
 
