@@ -31,7 +31,7 @@ from emma_platform.pipeline.report import (
     report_partitions,
 )
 from emma_platform.pipeline.resources import Home
-from emma_platform.pipeline.specs import asset_specs
+from emma_platform.pipeline.specs import asset_specs, lineage
 from emma_platform.recompute import code
 from emma_platform.recompute.batch import materialise, one_at_a_time, update
 from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, partitions
@@ -181,7 +181,9 @@ def _origins(platform: Platform) -> dict[str, Origin]:
         statement = sa.select(p.table_name, p.content).where(p.store == NO_STORE, p.day == NO_DAY, p.wanted != "")
         whole = {table: content or EMPTY for table, content in connection.execute(statement)}
     return {
-        table.name: Origin(codes.get(table.name, ""), {name: whole.get(name, NEVER_COMPUTED) for name in table.inputs})
+        table.name: Origin(
+            codes.get(table.name, ""), {name: whole.get(name, NEVER_COMPUTED) for name in lineage(table)}
+        )
         for table in TABLES.values()
         if table.inputs
     }

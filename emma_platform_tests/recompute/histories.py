@@ -13,7 +13,7 @@ from datetime import date
 from hypothesis import strategies as st
 
 from emma_platform.recompute.ledger import NO_DAY, Key
-from emma_platform_tests.recompute.home import HEADER, day, sale
+from emma_platform_tests.recompute.home import DECISIONS, HEADER, day, sale
 
 SALES_FILES = ("a.csv", "b.csv", "deep/c.csv")
 BROKEN = "what is this?\nno table\n"
@@ -154,7 +154,6 @@ _event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sample
 PRODUCTS = "product,category,unit_cost,max_quantity\n"
 STOCK = "store,day,product,on_hand\n"
 PROMOTIONS = "store,product,first_day,last_day\n"
-DECISIONS = "decided_at,store,product,made_on,decision,price,current_price,unit_cost\n"
 ESTABLISHED = (
     Drop("a.csv", HEADER + "".join(sale("S1", on, f"P{1 + on % 2}", 2) for on in (0, 1, 27, 28, 60))),
     Drop("b.csv", HEADER + "".join(sale("Süd/2", on, "P1", 3, "4", "R2", 23) for on in (1, 2, 20, 28))),

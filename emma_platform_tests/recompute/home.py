@@ -19,6 +19,7 @@ from emma_platform.settings import Settings
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 DAY_ONE = date(2026, 1, 1)
 HEADER = "store,receipt,sold_at,product,quantity,unit_price\n"
+DECISIONS = "decided_at,store,product,made_on,decision,price,current_price,unit_cost\n"
 
 
 def day(offset: int) -> str:

@@ -1,4 +1,4 @@
-"""A home in the middle of its life: two stores, sixty days, and a correction, a late day and new costs not yet taken.
+"""A home in the middle of its life: two stores, sixty days, and corrections, a late day and a decision not yet taken.
 
 Belongs here: its files, what of a home must be equal for two homes to be in one state, and the processes that end badly
 on it. Does not belong here: what must hold afterwards (`test_crashes`).
@@ -23,7 +23,7 @@ from emma_platform.recompute.ledger import partitions
 from emma_platform.recompute.status import status
 from emma_platform.serving.contents import SERVED
 from emma_platform.serving.reader import Reader
-from emma_platform_tests.recompute.home import Home, sale
+from emma_platform_tests.recompute.home import DECISIONS, Home, day, sale
 
 STORES = ("S1", "Süd/2")
 DAYS = 60
@@ -50,6 +50,7 @@ def prepare(folder: Path) -> None:
     home.sell("day-20.csv", sale(on=20, quantity=4, receipt="X"), sale(on=20, product="POSTAGE", receipt="X"))
     home.sell("late.csv", sale("Süd/2", 40, receipt="L"), '"S1",L,yesterday,P1,1,1\n')
     home.drop("products-2.csv", "product,category,unit_cost\nP1,tea,1.30\n")
+    home.drop("advice_decisions.csv", f"{DECISIONS}{day(21)}T09:00:00Z,S1,P1,{day(20)},accept,2.20,2.50,1.10\n")
     home.platform.ledger.close()
 
 
