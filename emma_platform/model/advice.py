@@ -14,7 +14,7 @@ _DIFFERENCE = "Bertrand, Duflo, Mullainathan 2004, IV.C; Abadie, Diamond, Hainmu
 _PROFIT_QUANTILES = (("p10", "90"), ("p50", "50"), ("p90", "10"))
 
 ADVICE_DECISIONS = Table(
-    "advice_decisions", "What was decided on price advice, with what was promised then; `emma advise` writes the files.",
+    "advice_decisions", "What was decided on price advice, with what was promised then.",
     Grain.WHOLE, "reference", "team:data-science", ("store", "product", "decided_at"),
     (
         Column("decided_at", Type.INSTANT, "When it was decided."),

@@ -1,7 +1,7 @@
 """The stage of the advice ledger: what came of every decision.
 
 Belongs here: read the decisions and the sales around them, call the pure function, commit, write the ledger. Does not
-belong here: the function (`transforms.advice_effects`), and taking decisions (`serving.advice`) or their files in.
+belong here: the function (`transforms.advice_effects`), and reading the files of decisions (`sources`).
 """
 
 from __future__ import annotations
