@@ -7,10 +7,11 @@ here: which prices are allowed and what they earn (`price_ladder`), the choice (
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from emma_platform.model.tables import PRICE_GUARDRAILS, PRICE_RECOMMENDATIONS
 from emma_platform.transforms.price_choice import WORTH, Case, Knowledge, choose
@@ -20,7 +21,7 @@ from emma_platform.transforms.price_panel import codes, floats, places
 from emma_platform.transforms.price_reasons import Facts, reasons
 from emma_platform.transforms.price_regression import Floats
 
-SHORT_COVER_DAYS = 7.0
+SHORT_COVER_DAYS = 7
 """With stock for less, the price is never cut: it would sell out sooner, not sell more."""
 
 WEEKS = 4.0
@@ -55,7 +56,8 @@ def recommend(
         evidence: `price_evidence` of the store.
         response: `price_response` of the same products.
         forecast: `sales_forecast` of the store, made on `made_on`.
-        latest: `product_kpis` of the store on `made_on`: product, unit_cost, days_of_cover; products may lack.
+        latest: `product_kpis` of the store on `made_on`: product, unit_cost, on_hand, days_of_cover; products may
+            lack.
         guardrails: what prices must keep to.
         store: the store.
         made_on: the store's last known day.
@@ -75,7 +77,7 @@ def recommend(
     weight = floats(response["own_weight"])[place]
     points = evidence["price_points"].to_numpy()
     current = floats(evidence["current_price"])
-    cost, cover = _looked_up(names, latest, "unit_cost"), _looked_up(names, latest, "days_of_cover")
+    cost, cover = _looked_up(names, latest, "unit_cost"), _cover(names, latest, forecast, made_on)
     units = _horizon_units(names, forecast)
 
     case = np.full(count, Case.RECOMMEND, dtype=np.int64)
@@ -152,8 +154,20 @@ def _looked_up(names: pa.Array[pa.StringScalar], rows: pa.Table, column: str) ->
     return np.asarray(np.where(place >= 0, np.r_[floats(rows[column]), np.nan][place], np.nan))
 
 
+def _cover(names: pa.Array[pa.StringScalar], latest: pa.Table, forecast: pa.Table, made_on: date) -> Floats:
+    """Days that the stock lasts at the rate forecast for the next `SHORT_COVER_DAYS`, or else at the past rate.
+
+    Not a number where no stock is known.
+    """
+    soon = pa.scalar(made_on + timedelta(days=SHORT_COVER_DAYS), pa.date32())
+    rate = _horizon_units(names, forecast.filter(pc.less_equal(forecast["day"], soon))) / SHORT_COVER_DAYS
+    stock = np.maximum(_looked_up(names, latest, "on_hand"), 0.0)
+    days = np.divide(stock, rate, out=np.full(len(names), np.nan), where=rate > 0)
+    return np.where(np.isnan(days), _looked_up(names, latest, "days_of_cover"), days)
+
+
 def _horizon_units(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:
-    """Expected units of each product over the whole horizon; not a number without a forecast."""
+    """Expected units of each product over the days of the forecast; not a number without a forecast."""
     forecast = forecast.sort_by([("product", "ascending"), ("day", "ascending")])
     place = codes(forecast["product"], names)
     mean = floats(forecast["mean"])

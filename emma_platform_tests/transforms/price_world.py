@@ -148,12 +148,15 @@ def forecast_rows(units: list[float], *, days: int = 28) -> pa.Table:
     )
 
 
-def latest_rows(cost: list[float | None], cover: list[float | None] | None = None) -> pa.Table:
+def latest_rows(
+    cost: list[float | None], cover: list[float | None] | None = None, stock: list[float | None] | None = None
+) -> pa.Table:
     """Rows of `product_kpis` on the last day, of products P000, P001, ..."""
     return pa.table(
         {
             "product": pa.array([f"P{n:03d}" for n in range(len(cost))], pa.string()),
             "unit_cost": pa.array(cost, pa.float64()),
+            "on_hand": pa.array(stock or [None] * len(cost), pa.float64()),
             "days_of_cover": pa.array(cover or [None] * len(cost), pa.float64()),
         }
     )

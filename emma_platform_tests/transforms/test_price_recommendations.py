@@ -38,6 +38,7 @@ def advise(
     points=5,
     own_weight=0.8,
     cover=None,
+    stock=None,
     since=None,
     lowest=None,
     guardrails=GUARDRAILS,
@@ -49,7 +50,7 @@ def advise(
         ),
         response=response_rows(elasticity=[elasticity], std_error=[error], own_weight=[own_weight]),
         forecast=forecast_rows([] if units is None else [units]),
-        latest=latest_rows([cost], [cover]),
+        latest=latest_rows([cost], [cover], [stock]),
         guardrails=guardrails,
         store="S",
         made_on=LAST,
@@ -217,6 +218,15 @@ def test_a_price_that_just_changed_is_left_alone_until_the_cool_down_is_over():
     assert young["cool_down_cost"] * 4 == pytest.approx(young["constraint_cost"])
     never = advise(units=1000.0, points=1, own_weight=0.0, since=LAST, guardrails=COOLING)
     assert never["cool_down_cost"] is None
+
+
+def test_the_stock_is_held_against_the_forecast_and_not_against_the_past():
+    cut = {"units": 280.0, "elasticity": -4.0, "error": 0.3}
+    short = advise(**cut, stock=42.0, cover=40.0)
+    assert (short["status"], short["binding_constraint"]) == ("hold", "short_stock")
+    assert "the stock lasts only about 4 days" in short["reason"]
+    assert advise(**cut, stock=70.0, cover=1.0)["status"] == "recommend"
+    assert advise(**cut, stock=-3.0)["short_stock_cost"] > 0
 
 
 def test_a_reduction_is_announced_from_the_lowest_price_of_thirty_days():
