@@ -12,6 +12,7 @@ import numpy as np
 
 from emma_platform.transforms.count_intervals import shrunk_ratios
 from emma_platform.transforms.demand import Demand, Flags, Floats
+from emma_platform.transforms.demand_caps import caps
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, demand_classes, rate_weights, smooth
 
@@ -23,8 +24,7 @@ NEW_DAYS = 7
 
 _LAUNCH_DAYS = 28
 _LAUNCH_STRENGTH_DAYS = 7.0
-_CAP_QUANTILE, _CAP_FACTOR, _CAP_MARGIN = 0.95, 1.5, 1.0
-_SHARPNESS = 3.0
+_SHARPNESS = 6.0
 _CLASS_DAYS = 1000.0
 _NAIVE_WEEKS = 8
 _START_PRODUCTS = 5
@@ -61,7 +61,7 @@ def forecast_from(demand: Demand, origin: int, horizon: int) -> OriginForecast:
     factors = fit_factors(demand, origin)
     lift = factors.on(demand, past)
     values = units / lift
-    np.minimum(values, _caps(values, known), out=values)
+    np.minimum(values, caps(values, known), out=values)
     evidence = _after_first_sale(demand, origin)
     days = evidence.sum(axis=0).astype(np.float64)
     start, start_days = _start(values, evidence)
@@ -133,15 +133,6 @@ def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
     if mean <= 0:
         return 0.0, 0.0
     return mean, float(np.clip(noise / max(between, noise / _START_LONGEST_DAYS, 1e-300), 0.0, _START_LONGEST_DAYS))
-
-
-def _caps(values: Floats, known: Flags) -> Floats:
-    """The cap on each product's values: 1.5 times the 95 % quantile of its days with a sale, and one more."""
-    sold = known & (values > 0)
-    ordered = np.sort(np.where(sold, values, np.inf), axis=0)
-    count = sold.sum(axis=0)
-    at = np.maximum(np.ceil(_CAP_QUANTILE * count).astype(np.int64) - 1, 0)
-    return np.asarray(_CAP_FACTOR * ordered[at, np.arange(values.shape[1])] + _CAP_MARGIN, dtype=np.float64)
 
 
 def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> Floats:

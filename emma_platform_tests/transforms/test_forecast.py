@@ -168,7 +168,7 @@ def test_weekday_on_which_the_store_never_opens_is_forecast_zero():
     assert (means[~sundays] > 1).all()
 
 
-def test_events_lift_when_they_were_seen_twice():
+def test_events_lift_and_lift_more_surely_the_more_often_they_were_seen():
     units = weekly_sales(365, np.full(30, 10.0), seed=13)
     for back in (300, 200, 100):
         units[-1 - back] *= 2.0
@@ -183,8 +183,21 @@ def test_events_lift_when_they_were_seen_twice():
     plain = run(demand_frame(units), events=calendar(*rows[:4]))
     lifted = run(demand_frame(units), events=calendar(*rows))
     ratio = sum(newest(lifted).values()) / sum(newest(plain).values())
-    assert 1.5 < ratio[4] < 2.1
-    np.testing.assert_allclose(np.delete(ratio, 4), 1.0)
+    assert 1.7 < ratio[4] < 2.1
+    # Seen once, but by thirty products: most of what they sold more is believed, none of it is added.
+    assert 2.0 < ratio[5] < 3.0
+    np.testing.assert_allclose(ratio[[0, 1, 2, 3, 6]], 1.0, atol=0.06)
+    np.testing.assert_array_equal(ratio[7:], 1.0)
+
+
+def test_an_event_seen_once_by_one_small_product_is_hardly_believed():
+    units = weekly_sales(365, [1.0], seed=22)
+    units[-1 - 250] = 6.0
+    seen = (None, day(250), "Jubilee", "holiday")
+    again = (None, MADE_ON + timedelta(days=5), "Jubilee", "holiday")
+    plain = newest(run(demand_frame(units), events=calendar(seen)))["P000"]
+    lifted = newest(run(demand_frame(units), events=calendar(seen, again)))["P000"]
+    assert 1.0 < lifted[4] / plain[4] < 1.6
 
 
 def test_stock_outs_are_not_lack_of_demand():
