@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emma_platform.model.estimates import FORECAST_SCORES, PRICE_RECOMMENDATIONS, PRICE_RESPONSE
 from emma_platform.model.schema import Column, Grain, Table, Type
-from emma_platform.model.tables import (
-    FORECAST_SCORES,
-    KEPT,
-    PRICE_RECOMMENDATIONS,
-    PRICE_RESPONSE,
-    PRODUCT_KPIS,
-    PRODUCTS,
-    TABLES,
-)
+from emma_platform.model.tables import KEPT, PRODUCT_KPIS, PRODUCTS, TABLES
 
 LEAD_TIME = (
     "Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing, 2008: "

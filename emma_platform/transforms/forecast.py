@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.tables import FORECAST_SCORES, SALES_FORECAST
+from emma_platform.model.estimates import FORECAST_SCORES, SALES_FORECAST
 from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
@@ -35,7 +35,7 @@ _METHODS = ("smoothing", "category", "seasonal_naive")
 
 @dataclass(frozen=True)
 class Forecast:
-    """The rows of one store, in the schemas of `model.tables`, sorted by product, made_on and day."""
+    """The rows of one store, in the schemas of `model.estimates`, sorted by product, made_on and day."""
 
     sales_forecast: pa.Table
     forecast_scores: pa.Table

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.tables import FORECAST_SCORES
+from emma_platform.model.estimates import FORECAST_SCORES
 from emma_platform.transforms.demand import Codes, Flags, Floats
 
 _COUNTS = ("origins", "days", "inside_80", "inside_95")
@@ -88,7 +88,7 @@ class Scores:
         return np.flatnonzero(worse & always & (sums["actual_units"] > 0) & (sums["origins"] >= _LEAST_ORIGINS))
 
     def table(self, store: str, products: list[str], shown: Codes) -> pa.Table:
-        """The scores of the shown products with a scored day, as `model.tables.FORECAST_SCORES`."""
+        """The scores of the shown products with a scored day, as `model.estimates.FORECAST_SCORES`."""
         rows = shown[self.sums["origins"][shown] > 0]
         sums = {name: values[rows] for name, values in self.sums.items()}
         days = sums["days"]

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from emma_platform.model.tables import PRICE_GUARDRAILS
+from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.transforms.price_ladder import WIDEST_FACTOR, Guardrails, Offers, Products, offers
 from emma_platform.transforms.price_panel import Flags
 from emma_platform.transforms.price_regression import Floats, Ints

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.tables import PRICE_EVIDENCE
+from emma_platform.model.estimates import PRICE_EVIDENCE
 from emma_platform.transforms.price_estimate import estimates
 from emma_platform.transforms.price_history import began, lowest_price
 from emma_platform.transforms.price_panel import (

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.model.tables import PRICE_PRIORS
+from emma_platform.model.estimates import PRICE_PRIORS
 from emma_platform.transforms.price_panel import codes, distinct, floats, places
 from emma_platform.transforms.price_pooling import Pooled, pool, shrunk_variance
 from emma_platform.transforms.price_regression import Floats, Ints

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.model.tables import PRICE_GUARDRAILS, PRICE_RECOMMENDATIONS
+from emma_platform.model.estimates import PRICE_GUARDRAILS, PRICE_RECOMMENDATIONS
 from emma_platform.transforms.price_choice import WORTH, Case, Knowledge, choose
 from emma_platform.transforms.price_evidence import FEWEST_PRICES
 from emma_platform.transforms.price_ladder import Guardrails, Products

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.model.tables import PRICE_RESPONSE
+from emma_platform.model.estimates import PRICE_RESPONSE
 from emma_platform.transforms.price_evidence import FEWEST_WEEKS
 from emma_platform.transforms.price_panel import codes, floats
 from emma_platform.transforms.price_regression import Floats

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.model.tables import PROBABLE_STOCK_OUTS
+from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.stock_out_chances import Chances, Evidence, Rates, chances, learn, usual_rates
@@ -71,7 +71,7 @@ def stock_outs(
     last_day: date,
     history_days: int,
 ) -> pa.Table:
-    """The probable stock-outs of a store as `model.tables.PROBABLE_STOCK_OUTS`, by product and day.
+    """The probable stock-outs of a store as `model.estimates.PROBABLE_STOCK_OUTS`, by product and day.
 
     Args:
         demand: rows of `product_kpis` of the store: `day, product, category, units, average_price, on_hand`, in any

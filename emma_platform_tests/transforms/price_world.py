@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from emma_platform.model.tables import PRICE_EVIDENCE, PRICE_RESPONSE, PROMOTIONS
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RESPONSE
+from emma_platform.model.tables import PROMOTIONS
 from emma_platform.transforms.price_ladder import Guardrails
 
 LAST = date(2026, 6, 30)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from emma_platform.model.tables import FORECAST_SCORES, SALES_FORECAST
+from emma_platform.model.estimates import FORECAST_SCORES, SALES_FORECAST
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
     PROFILE,

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from emma_platform.model.tables import PRICE_EVIDENCE, PROMOTIONS
+from emma_platform.model.estimates import PRICE_EVIDENCE
+from emma_platform.model.tables import PROMOTIONS
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_regression import (
     NARROWEST,

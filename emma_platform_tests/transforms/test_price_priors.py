@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emma_platform.model.tables import PRICE_EVIDENCE, PRICE_PRIORS
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_PRIORS
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_pooling import between_variance, pool
 from emma_platform.transforms.price_priors import GRID, price_priors

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emma_platform.model.tables import PRICE_EVIDENCE, PRICE_RECOMMENDATIONS, PRICE_RESPONSE
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RECOMMENDATIONS, PRICE_RESPONSE
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_ladder import Guardrails
 from emma_platform.transforms.price_priors import price_priors

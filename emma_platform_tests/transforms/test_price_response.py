@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from emma_platform.model.tables import PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_priors import price_priors
 from emma_platform.transforms.price_response import WEAKEST, price_response

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emma_platform.model.tables import PROBABLE_STOCK_OUTS
+from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances
 from emma_platform.transforms.stock_outs import MASKED_FROM, probably_out, stock_outs
