@@ -6,7 +6,10 @@ Belongs here: the fit. Does not belong here: the terms (`calendar_terms`) and wh
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from emma_platform.transforms.calendar_terms import Terms
 from emma_platform.transforms.demand import Floats
@@ -29,6 +32,21 @@ def calendar_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
         sold: past days x categories, units.
         expected: past days x categories, what would have been sold without the calendar; 0 where a day is not known.
     """
+    with _libraries().limit(limits=1, user_api="blas"):
+        return np.exp(_log_lift(terms, sold, expected))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The linear algebra that is loaded.
+
+    On matrices of 40 columns its threads wait for each other: on one, M5's 30,490 series take 11.2 instead of 16.6 s of
+    CPU, in the same time.
+    """
+    return ThreadpoolController()
+
+
+def _log_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
     past = slice(0, len(sold))
     store = terms.columns @ _effects(terms.columns[past], terms.spread, sold.sum(axis=1), expected.sum(axis=1))
     lift = np.empty((len(terms.columns), sold.shape[1]))
@@ -36,7 +54,7 @@ def calendar_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
     for number in range(sold.shape[1]):
         usual = expected[:, number] * np.exp(store[past])
         lift[:, number] = store + terms.columns @ _effects(terms.columns[past], spread, sold[:, number], usual)
-    return np.exp(lift)
+    return lift
 
 
 def _effects(columns: Floats, spread: Floats, sold: Floats, expected: Floats) -> Floats:
