@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from emma_platform.cli_advise import advise
+from emma_platform.cli_verb import verb
 
 if TYPE_CHECKING:
     from emma_platform.settings import Settings
@@ -28,21 +29,8 @@ def main() -> None:
     """Retail KPIs, sales forecasts and price recommendations from dropped files."""
 
 
-def _command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A verb with --home, whose errors end in one line and exit status 1."""
-
-    @main.command(name=function.__name__.rstrip("_"), help=function.__doc__)
-    @click.option("--home", type=click.Path(path_type=Path), envvar="EMMA_HOME", default=Path(".emma"),
-                  show_default=True, help="Where everything lasting is kept (EMMA_HOME).")  # fmt: skip
-    @wraps(function)
-    def command(home: Path, **options: Any) -> None:  # noqa: ANN401 - click hands over what each verb declares
-        from emma_platform.console import remedied
-        from emma_platform.settings import Settings
-
-        with remedied():
-            function(Settings(home=home.absolute()), **options)
-
-    return command
+_command = verb(main)
+main.add_command(advise)
 
 
 def _check_span(first: datetime | None, last: datetime | None) -> None:

@@ -6,6 +6,7 @@ pages; a test compares them with the code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -81,15 +82,22 @@ def commands_page() -> str:
     """docs/commands.md: every verb's help, and every setting."""
     parts = ["# Commands and settings\n", _NOTE]
     emma = click.Context(cli.main, info_name="emma", **cli.main.context_settings)
-    for name, command in sorted(cli.main.commands.items()):
-        context = click.Context(command, info_name=name, parent=emma)
-        parts.append(f"## emma {name}\n\n```\n{command.get_help(context)}\n```\n")
+    parts += _verbs(cli.main, emma, "emma")
     parts.append("## Settings\n\n| variable | default | meaning |\n|---|---|---|")
     parts += [
         f"| EMMA_{name.upper()} | {'' if field.default is None else field.default} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(parts) + "\n"
+
+
+def _verbs(group: click.Group, context: click.Context, path: str) -> Iterator[str]:
+    """A section for each verb of a group, those of groups within it after them."""
+    for name, command in sorted(group.commands.items()):
+        own = click.Context(command, info_name=name, parent=context)
+        yield f"## {path} {name}\n\n```\n{command.get_help(own)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from _verbs(command, own, f"{path} {name}")
 
 
 PAGES = {"tables.md": tables_page, "commands.md": commands_page}

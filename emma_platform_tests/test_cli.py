@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from python_calamine import load_workbook
 
 from emma_platform.cli import main
+from emma_platform.cli_advise import advise
 from emma_platform.model.tables import TABLES
 from emma_platform_tests.recompute.home import HEADER, Home, sale
 
@@ -52,11 +53,14 @@ def test_help_names_every_verb_and_each_verb_explains_itself() -> None:
     assert result.exit_code == 0
     for name, command in main.commands.items():
         assert re.search(rf"^  {name} ", result.stdout, re.MULTILINE)
-        own = emma(name, "-h")
-        assert own.exit_code == 0
+        verbs = [[name, verb] for verb in command.commands] if isinstance(command, click.Group) else [[name]]
+        for verb in verbs:
+            own = emma(*verb, "-h")
+            assert own.exit_code == 0
+            assert "--home" in own.stdout
+    for command in (*main.commands.values(), *advise.commands.values()):
         assert command.help
-        assert "--home" in own.stdout
-        assert all(option.help for option in command.params if isinstance(option, click.Option)), name
+        assert all(option.help for option in command.params if isinstance(option, click.Option)), command.name
 
 
 def test_version() -> None:
