@@ -34,7 +34,6 @@ def current(settings: Settings) -> dict[str, str]:
         "product_kpis": (load("product_kpis").digest,),
         "sales_forecast": (
             source("forecast"),
-            source("stock_outs"),
             history,
             repr(TABLES["forecast_scores"]),
             repr(TABLES["probable_stock_outs"]),

@@ -22,7 +22,6 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.stages import DEMAND, announce, months_before
 from emma_platform.store.protocol import Stores
 from emma_platform.transforms.forecast import forecast_store
-from emma_platform.transforms.stock_outs import stock_outs
 
 DEMAND_ROWS = 1_500_000
 """Key figures read at once for forecasts: about 200 MB with the columns of `DEMAND`."""
@@ -47,12 +46,13 @@ def forecasts(work: Work) -> None:
 
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
-        inputs = (demand, reference["promotions"], reference["calendar"])
-        forecast = forecast_store(*inputs, store=store, made_on=last_day, history_days=history)
+        forecast = forecast_store(
+            demand, reference["promotions"], reference["calendar"], store=store, made_on=last_day, history_days=history
+        )
         return {
             "sales_forecast": forecast.sales_forecast,
             "forecast_scores": forecast.forecast_scores,
-            "probable_stock_outs": stock_outs(*inputs, store=store, last_day=last_day, history_days=history),
+            "probable_stock_outs": forecast.probable_stock_outs,
         }
 
     def after(connection: sa.Connection, stores: list[str]) -> None:

@@ -37,7 +37,7 @@ CLOSED_AFTER = timedelta(days=7)
 FIGURES = ("before", "after", "change", *PART_NAMES)
 """The amounts of a row of `Change`."""
 
-_LOST_UNITS = ("store", "product", "day", "lost_units")
+_STOCK_OUT = ("store", "product", "first_day", "last_day", "lost_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,6 @@ def explain_change(
     categories: Collection[str] | None = None,
     product: str | None = None,
     by: str | None = None,
-    lost_units: pa.Table | None = None,
 ) -> Change:
     """Split the change of a key figure from the first period to the second.
 
@@ -129,7 +128,6 @@ def explain_change(
         categories: only products of these; None for all.
         product: only this product.
         by: one of `BY`, to list the change by it as well.
-        lost_units: store, product, day and lost_units of days with a probably empty shelf; None when not known.
 
     Raises:
         ServingError: nothing of what is asked is published, or it cannot be asked for this figure.
@@ -142,7 +140,7 @@ def explain_change(
     for asked in (first, second):
         if asked.last < first_day or asked.first > last_day:
             raise ServingError(f"there are no figures from {asked}; they go from {first_day} to {last_day}")
-    sums = _sums(reader, (first, second), lives, lost_units)
+    sums = _sums(reader, (first, second), lives)
     wanted = _Wanted(categories, product)
     later = second.first >= first.first
     rows = wanted.of(split_changes(sums, kpi, second_is_later=later))
@@ -209,7 +207,7 @@ def _lives(days: Mapping[str, tuple[date, date]], end: date) -> pa.Table:
     )
 
 
-def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table, lost_units: pa.Table | None) -> pa.Table:
+def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table) -> pa.Table:
     """The rows of `kpi_changes.sql`, from the files of the months concerned."""
     stores = [str(store) for store in lives["store"].to_pylist()]
     paths = {
@@ -234,7 +232,7 @@ def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table, lost_
         "lives": lives,
         "promotions": reader.table("promotions", columns=("store", "product", "first_day", "last_day")),
         "calendar": reader.table("calendar", columns=("store", "day", "event", "kind")),
-        "lost_units": _no_lost_units() if lost_units is None else lost_units.select(_LOST_UNITS),
+        "lost_units": _lost_units(reader, stores),
     }
     with DuckDBEngine() as engine:
         try:
@@ -243,9 +241,16 @@ def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table, lost_
             raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
 
 
-def _no_lost_units() -> pa.Table:
-    types = (pa.string(), pa.string(), pa.date32(), pa.float64())
-    return pa.table({name: pa.array([], kind) for name, kind in zip(_LOST_UNITS, types, strict=True)})
+def _lost_units(reader: Reader, stores: Collection[str]) -> pa.Table:
+    """store, product, day, lost_units: what probable stock-outs cost, spread evenly over their days."""
+    runs = reader.table("probable_stock_outs", stores=stores, columns=_STOCK_OUT)
+    first, last = (runs[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in ("first_day", "last_day"))
+    days = last - first + 1
+    run = np.repeat(np.arange(len(days)), days)
+    within = np.arange(len(run)) - np.repeat(np.cumsum(days) - days, days)
+    by_day = runs.select(["store", "product"]).take(pa.array(run, pa.int64()))
+    by_day = by_day.append_column("day", pa.array((first[run] + within).astype(np.int32)).cast(pa.date32()))
+    return by_day.append_column("lost_units", pa.array(runs["lost_units"].to_numpy()[run] / days[run]))
 
 
 def _without(all_rows: pa.Table, rows: pa.Table) -> Decimal:

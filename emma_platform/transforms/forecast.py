@@ -13,12 +13,14 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.estimates import FORECAST_SCORES, SALES_FORECAST
+from emma_platform.model.estimates import FORECAST_SCORES, PROBABLE_STOCK_OUTS, SALES_FORECAST
 from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
+from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.naive_intervals import naive_quantiles
+from emma_platform.transforms.stock_outs import stock_out_table, weigh
 
 ORIGINS = 4
 """Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
@@ -39,6 +41,7 @@ class Forecast:
 
     sales_forecast: pa.Table
     forecast_scores: pa.Table
+    probable_stock_outs: pa.Table
 
 
 def forecast_store(
@@ -65,8 +68,9 @@ def forecast_store(
 
     Returns:
         All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
-        182 days; scores for those of them with an origin at least 14 days after their first sale. What is shown for an
-        earlier origin is what the method said then: the seasonal naive may replace it for `made_on` only.
+        182 days; scores for those of them with an origin at least 14 days after their first sale; the probable
+        stock-outs. What is shown for an earlier origin is what the method said then: the seasonal naive may replace it
+        for `made_on` only.
 
     Raises:
         ValueError: `horizon_days` or `history_days` is out of range.
@@ -85,21 +89,27 @@ def forecast_store(
         horizon_days=horizon_days,
     )
     if history is None:
-        return Forecast(SALES_FORECAST.arrow_schema().empty_table(), FORECAST_SCORES.arrow_schema().empty_table())
-    return _forecast(history, store, horizon_days)
-
-
-def _forecast(history: Demand, store: str, horizon: int) -> Forecast:
+        tables = (SALES_FORECAST, FORECAST_SCORES, PROBABLE_STOCK_OUTS)
+        return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
+    factors = fit_factors(history, last)
+    found = weigh(history, last, factors)
+    newest = forecast_from(history, last, horizon_days, factors)
+    forecast, scores = _forecast(history, newest, store)
+    return Forecast(forecast, scores, stock_out_table(demand, history, found, store))
+
+
+def _forecast(history: Demand, newest: OriginForecast, store: str) -> tuple[pa.Table, pa.Table]:
+    """The rows of all origins, and the scores of the earlier ones."""
+    last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
-    newest = forecast_from(history, last, horizon)
     calibration = _Calibration(history)
     blocks = []
     for origin in origins:
         if origin < 0:
             continue
-        made = forecast_from(history, origin, horizon)
+        made = forecast_from(history, origin, horizon, fit_factors(history, origin))
         quantiles = _quantiles(made, history, calibration.scale(origin))
         calibration.add(made)
         scores = _scored(scores, history, made, quantiles)
@@ -113,7 +123,7 @@ def _forecast(history: Demand, store: str, horizon: int) -> Forecast:
     block["method"][np.isin(block["product"], naive)] = _METHODS.index("seasonal_naive")
     blocks.append(block)
     live = np.flatnonzero(newest.live)
-    return Forecast(_table(blocks, history, store), scores.table(store, history.products, live))
+    return _table(blocks, history, store), scores.table(store, history.products, live)
 
 
 class _Calibration:

@@ -13,7 +13,7 @@ import numpy as np
 from emma_platform.transforms.count_intervals import shrunk_ratios
 from emma_platform.transforms.demand import Demand, Flags, Floats
 from emma_platform.transforms.demand_caps import caps
-from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.demand_factors import Factors
 from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, demand_classes, rate_weights, smooth
 
 DEAD_AFTER_DAYS = 182
@@ -54,11 +54,10 @@ class OriginForecast:
     new: Flags
 
 
-def forecast_from(demand: Demand, origin: int, horizon: int) -> OriginForecast:
-    """Forecast the `horizon` days after day `origin` (its index)."""
+def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -> OriginForecast:
+    """Forecast the `horizon` days after day `origin` (its index), with the factors as fitted on that day."""
     past = slice(0, origin + 1)
     units, known = demand.units[past], demand.known[past]
-    factors = fit_factors(demand, origin)
     lift = factors.on(demand, past)
     values = units / lift
     np.minimum(values, caps(values, known), out=values)

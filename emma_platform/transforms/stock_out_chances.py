@@ -23,6 +23,8 @@ _EDGES: Floats = np.array([0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 1.0])
 """Probabilities between which the level's error is cut into parts; the low end decides whether long runs are chance."""
 
 _ROUNDS = 4
+_LEAST_SHAPE = 0.01
+"""Of the error of a level; below it nearly all of its mass is next to 0, and sums of it vanish."""
 _PRIOR_DAYS, _PRIOR_STARTS = 2_000.0, 2.0
 _PRIOR_SPELLS, _PRIOR_LENGTH = 2.0, 4.0
 _MOST_STARTS = 0.05
@@ -99,7 +101,8 @@ def chances(evidence: Evidence, rates: Rates) -> Chances:
     from emma_platform.transforms.stock_out_kernel import passes
 
     middle = (_EDGES[1:] + _EDGES[:-1]) / 2
-    error = special.gammaincinv(evidence.shape, middle[:, None]) / evidence.shape
+    shape = np.maximum(evidence.shape, _LEAST_SHAPE)
+    error = special.gammaincinv(shape, middle[:, None]) / shape
     weight = np.diff(_EDGES)
     error /= (weight[:, None] * error).sum(axis=0)
     total, without, daily = passes(

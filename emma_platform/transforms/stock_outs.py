@@ -1,6 +1,6 @@
 """Stock-outs of one store that no stock count tells of: improbable runs of days without a sale, and what they cost.
 
-Belongs here: the entry, which runs are looked at, lost sales, the table. Does not belong here: the level around a run
+Belongs here: which runs are looked at, their days, lost sales, the table. Does not belong here: the level around a run
 (`zero_runs`) and the two explanations of it (`stock_out_chances`).
 
 A count decides where there is one. Closed days, days before the first sale and a product that never sold again for more
@@ -18,16 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
-from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
-from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
+from emma_platform.transforms.demand_factors import Factors
 from emma_platform.transforms.stock_out_chances import Chances, Evidence, Rates, chances, learn, usual_rates
 from emma_platform.transforms.zero_runs import Levels, OpenDays, Runs, find_runs, levels, store_days, summed
 
 LISTED_FROM = 0.5
 """Runs at least this probably a stock-out are listed."""
-
-MASKED_FROM = 0.8
-"""Days on which the shelf was empty with at least this chance are no evidence of demand."""
 
 LEARNED_FROM = 400
 """Runs that a store's rates are learned from at most."""
@@ -62,47 +59,10 @@ class Found:
     counted: Flags
 
 
-def stock_outs(
-    demand: pa.Table,
-    promotions: pa.Table,
-    calendar: pa.Table,
-    *,
-    store: str,
-    last_day: date,
-    history_days: int,
-) -> pa.Table:
-    """The probable stock-outs of a store as `model.estimates.PROBABLE_STOCK_OUTS`, by product and day.
-
-    Args:
-        demand: rows of `product_kpis` of the store: `day, product, category, units, average_price, on_hand`, in any
-            order; a product-day without a row is a day without a sale.
-        promotions: as `model.tables.PROMOTIONS`.
-        calendar: as `model.tables.CALENDAR`.
-        store: the store.
-        last_day: the last day that is known.
-        history_days: days of history, `last_day` included.
-    """
-    history = read_demand(
-        demand, promotions, calendar, store=store, made_on=last_day, history_days=history_days, horizon_days=0
-    )
-    found = None if history is None else weigh(history, len(history.units) - 1)
-    if history is None or found is None:
-        return PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
-    return _table(demand, history, found, store)
-
-
-def probably_out(demand: Demand, origin: int) -> Flags:
-    """Days x products up to `origin`: the shelf was empty with a chance of at least MASKED_FROM, as known then."""
-    mask = np.zeros((origin + 1, len(demand.products)), dtype=np.bool_)
-    found = weigh(demand, origin)
-    if found is not None:
-        step, run = np.nonzero(found.chances.day >= MASKED_FROM)
-        mask[found.open_days[found.runs.start[run] + step], found.runs.product[run]] = True
-    return mask
-
-
-def weigh(demand: Demand, origin: int) -> Found | None:
+def weigh(demand: Demand, origin: int, factors: Factors) -> Found | None:
     """The runs that could be stock-outs as known on day `origin`, and their chances; None where there is no such run.
+
+    The factors are those of that day.
 
     Levels are taken twice: the second time the days that were found to be stock-outs count for no demand.
     """
@@ -113,7 +73,7 @@ def weigh(demand: Demand, origin: int) -> Found | None:
     launched = np.arange(len(open_days))[:, None] > launch
     out, in_stock = demand.out[open_days], demand.in_stock[open_days]
     weight = (launched & ~out).astype(np.float64)
-    factor = fit_factors(demand, origin).on(demand, slice(0, origin + 1))[open_days]
+    factor = factors.on(demand, slice(0, origin + 1))[open_days]
     rates = usual_rates((gone + 1.0) / (float(launched.sum()) + _GONE_PRIOR_DAYS))
     found: Found | None = None
     for _ in range(_PASSES):
@@ -196,7 +156,17 @@ def _lost(found: Found) -> tuple[Floats, Floats, Floats]:
     return chance * mean, points[0], points[1]
 
 
-def _table(demand: pa.Table, history: Demand, found: Found, store: str) -> pa.Table:
+def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, store: str) -> pa.Table:
+    """The probable stock-outs of a store as `model.estimates.PROBABLE_STOCK_OUTS`, by product and day.
+
+    Args:
+        demand: rows of `product_kpis` of the store: `day, product, average_price`, in any order.
+        history: the same, as read.
+        found: the runs as known on the last day of the history.
+        store: the store.
+    """
+    if found is None:
+        return PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
     mean, low, high = _lost(found)
     daily = found.chances.day
     shown = daily >= 0.5 * daily.max(axis=0)

@@ -136,3 +136,27 @@ def test_what_cannot_be_asked(reader: Reader) -> None:
         explain_change(reader, "units", Period(date(2020, 1, 1), date(2020, 1, 5)), second)
     with pytest.raises(ServingError, match="they end on"):
         period(reader, date(2030, 1, 1))
+
+
+def test_goods_that_were_not_there_are_a_part_of_their_own(tmp_path: Path) -> None:
+    """P1 is gone for nine days of the second four weeks; two products go on as before."""
+    home = Home(tmp_path / "home")
+    home.sell(
+        "sales.csv",
+        *(
+            sale("S1", offset, product, 6 + (offset * 5 + number) % 4, "2.00")
+            for offset in range(84)
+            for number, product in enumerate(("P1", "P2", "P3"))
+            if product != "P1" or not 67 <= offset < 76
+        ),
+    )
+    home.update()
+    home.platform.ledger.close()
+    reader = Reader(home.settings.published)
+    (lost,) = reader.table("probable_stock_outs")["lost_units"].to_pylist()
+    change = explain_change(reader, "units", *latest(reader), by="product")
+    assert float(change.total["stock_outs"]) == pytest.approx(-lost, rel=0.15)
+    assert {row["product"]: bool(row["stock_outs"]) for row in change.rows.to_pylist()} == {
+        "P1": True, "P2": False, "P3": False,
+    }  # fmt: skip
+    assert sum(change.total[name] for name in PART_NAMES) == change.total["change"]

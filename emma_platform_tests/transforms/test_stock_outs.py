@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
-from emma_platform.transforms.demand import read_demand
+from emma_platform.transforms.demand import Demand, Flags, read_demand
+from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances
-from emma_platform.transforms.stock_outs import MASKED_FROM, probably_out, stock_outs
+from emma_platform.transforms.stock_outs import weigh
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
     PROFILE,
@@ -27,9 +29,9 @@ DAYS = 420
 
 
 def found(demand, *, events=None, last=MADE_ON):
-    return stock_outs(
-        demand, promotions(), calendar() if events is None else events, store="S", last_day=last, history_days=730
-    )
+    events = calendar() if events is None else events
+    made = forecast_store(demand, promotions(), events, store="S", made_on=last, history_days=730)
+    return made.probable_stock_outs
 
 
 def world(seed, levels, *, every=60, length=7, drift=0.01):
@@ -180,7 +182,17 @@ def test_a_count_decides():
     assert found(demand_frame(slow)).num_rows == 0
 
 
-def test_what_is_masked_is_what_was_known_then():
+def probably_out(demand: Demand, origin: int) -> Flags:
+    """Days x products on which the shelf was empty with a chance of 80 %, as known on day `origin`."""
+    mask = np.zeros(demand.units.shape, dtype=bool)
+    found = weigh(demand, origin, fit_factors(demand, origin))
+    if found is not None:
+        step, run = np.nonzero(found.chances.day >= 0.8)
+        mask[found.open_days[found.runs.start[run] + step], found.runs.product[run]] = True
+    return mask[: origin + 1]
+
+
+def test_what_is_found_is_what_was_known_then():
     """Days after an origin do not change what it takes for a stock-out."""
     units = hidden(steady(), 60, 51)
     history = [
@@ -195,7 +207,6 @@ def test_what_is_masked_is_what_was_known_then():
     assert early[139:149, 0].all()
     assert early.sum() < 20
     assert not probably_out(history[0], 139)[:, 0].any()
-    assert MASKED_FROM > 0.5
 
 
 def test_the_chances_of_a_run_are_those_of_all_its_histories():
@@ -247,3 +258,10 @@ def test_runs_are_days_without_a_sale_whatever_the_order_of_rows(seed, days, lev
 
 def test_nothing_sold_gives_no_rows():
     assert found(demand_frame(np.zeros((30, 2)))).num_rows == 0
+
+
+def test_a_level_that_nothing_is_known_of_gives_chances_all_the_same():
+    shape = np.array([1e-9])
+    no, yes = np.array([[False]]), np.array([[True]])
+    run = Evidence(np.array([1]), np.array([False]), np.array([[0.0]]), shape, no, yes)
+    assert np.isfinite(chances(run, Rates(0.001, 0.25, 0.0001)).day).all()
