@@ -47,6 +47,8 @@ def load(home: str, shape: dict[str, int], by: str, without: Collection[tuple[in
 
 def run_and_time(home: str) -> dict[str, float]:
     """One run of the update job: seconds of its body as Dagster recorded them, of the batch within it, and of CPU."""
+    from dagster import DagsterEventType
+
     from emma_platform.pipeline.instance import instance_of
     from emma_platform.pipeline.run import run_update
 
@@ -56,7 +58,9 @@ def run_and_time(home: str) -> dict[str, float]:
         report = run_update(settings)
     with instance_of(settings) as instance:
         (record,) = instance.get_run_records(limit=1)
-        (step,) = instance.get_run_step_stats(record.dagster_run.run_id)
-    body = (step.end_time or 0) - (step.start_time or 0)
+        # Dagster's statistics of a step read every partition it reported: 2.5 GB for 700,000 of them.
+        ends = {DagsterEventType.STEP_START, DagsterEventType.STEP_SUCCESS}
+        start, end = (entry.timestamp for entry in instance.all_logs(record.dagster_run.run_id, of_type=ends))
+    body = end - start
     counted = sum(report.partitions.values())
     return {"body": body, "cpu": watch.cpu, "batch": report.seconds, "partitions": counted, **report.layers}
