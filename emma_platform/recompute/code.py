@@ -35,6 +35,7 @@ def current(settings: Settings) -> dict[str, str]:
         "sales_forecast": (
             source("forecast"),
             history,
+            repr(TABLES["sales_forecast_totals"]),
             repr(TABLES["forecast_scores"]),
             repr(TABLES["probable_stock_outs"]),
         ),

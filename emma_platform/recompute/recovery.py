@@ -27,7 +27,8 @@ COMPUTED = (
 UNKNOWN = "-"
 """Stands for a fingerprint or content that nothing has, so that whatever is found is a change."""
 TOGETHER = {
-    "set_aside_rows": "clean_sales", "forecast_scores": "sales_forecast", "probable_stock_outs": "sales_forecast",
+    "set_aside_rows": "clean_sales", "sales_forecast_totals": "sales_forecast", "forecast_scores": "sales_forecast",
+    "probable_stock_outs": "sales_forecast",
 }  # fmt: skip
 """Tables that are computed in one go with another, whose staleness stands for both."""
 

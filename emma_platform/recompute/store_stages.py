@@ -26,6 +26,9 @@ from emma_platform.transforms.forecast import forecast_store
 DEMAND_ROWS = 1_500_000
 """Key figures read at once for forecasts: about 200 MB with the columns of `DEMAND`."""
 
+WITH_FORECAST = ("sales_forecast_totals", "forecast_scores", "probable_stock_outs")
+"""The tables of a store that are made in one go with its forecast."""
+
 p = partitions.c
 Frames = dict[str, pa.Table]
 
@@ -41,7 +44,7 @@ class Work:
 
 
 def forecasts(work: Work) -> None:
-    """Compute the stale stores of sales_forecast, forecast_scores and probable_stock_outs."""
+    """Compute the stale stores of sales_forecast and the tables made with it."""
     history = work.platform.settings.forecast_history_days
 
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
@@ -51,14 +54,13 @@ def forecasts(work: Work) -> None:
         )
         return {
             "sales_forecast": forecast.sales_forecast,
-            "forecast_scores": forecast.forecast_scores,
-            "probable_stock_outs": forecast.probable_stock_outs,
+            **{table: getattr(forecast, table) for table in WITH_FORECAST},
         }
 
     def after(connection: sa.Connection, stores: list[str]) -> None:
         propagate.for_recommendations(connection, stores, work.codes)
 
-    from_demand(work, ("sales_forecast", "forecast_scores", "probable_stock_outs"), one, after)
+    from_demand(work, ("sales_forecast", *WITH_FORECAST), one, after)
 
 
 def from_demand(

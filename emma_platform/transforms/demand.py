@@ -43,6 +43,7 @@ class Demand:
     Attributes:
         products: product codes, sorted.
         categories: per product the number of its category; products without one share a number.
+        category_names: the category of each number; None for products without one.
         units: units sold per day, 0 where nothing is known, never below 0.
         known: the cell is evidence of demand: the store was open, the product launched and not out of stock.
         out: a count says that the shelf was empty, and nothing was sold.
@@ -59,6 +60,7 @@ class Demand:
     made_on: date
     products: list[str]
     categories: Codes
+    category_names: tuple[str | None, ...]
     units: Floats
     known: Flags
     out: Flags
@@ -148,11 +150,13 @@ def read_demand(
     known = is_open[:, None] & ~out
     known &= np.arange(length)[:, None] >= first_sale
     parts = table != np.rint(table)
+    categories, names = _categories(demand["category"], days, codes, width)
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
         made_on=made_on,
         products=products,
-        categories=_categories(demand["category"], days, codes, width),
+        categories=categories,
+        category_names=names,
         units=table,
         known=known,
         out=out,
@@ -187,12 +191,15 @@ def _products(column: pa.ChunkedArray[Any], sold: Flags) -> tuple[list[str], Cod
     return [names[index] for index in ordered], rank[indices]
 
 
-def _categories(column: pa.ChunkedArray[Any], days: Codes, codes: Codes, width: int) -> Codes:
-    """Each product's category on its latest day, numbered in the order of the names."""
+def _categories(
+    column: pa.ChunkedArray[Any], days: Codes, codes: Codes, width: int
+) -> tuple[Codes, tuple[str | None, ...]]:
+    """Each product's category on its latest day, numbered in the order of the names, and these names."""
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     names: list[Any] = encoded.dictionary.to_pylist()
     rank = np.zeros(len(names) + 1, dtype=np.int64)
-    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(1, len(names) + 1)
+    ordered = sorted(range(len(names)), key=names.__getitem__)
+    rank[ordered] = np.arange(1, len(names) + 1)
     indices = np.asarray(encoded.indices.fill_null(len(names)).to_numpy(), dtype=np.int64)
     latest = np.full(width, np.iinfo(np.int64).min)
     mine = codes >= 0
@@ -200,7 +207,9 @@ def _categories(column: pa.ChunkedArray[Any], days: Codes, codes: Codes, width: 
     last = mine & (days == latest[codes])
     category = np.zeros(width, dtype=np.int64)
     category[codes[last]] = rank[indices[last]]
-    return np.unique(category, return_inverse=True)[1].astype(np.int64)
+    used, numbers = np.unique(category, return_inverse=True)
+    spelled = [None, *(names[index] for index in ordered)]
+    return numbers.astype(np.int64), tuple(spelled[number] for number in used.tolist())
 
 
 def _of_store(rows: pa.Table, store: str) -> pa.Table:

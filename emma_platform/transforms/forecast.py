@@ -14,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from emma_platform.model.estimates import FORECAST_SCORES, PROBABLE_STOCK_OUTS, SALES_FORECAST
+from emma_platform.model.report_card import SALES_FORECAST_TOTALS
 from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.forecast_groups import Groups, measure_spread
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
 from emma_platform.transforms.forecast_scores import Scores
+from emma_platform.transforms.forecast_totals import newest_totals, totals_table
 from emma_platform.transforms.naive_intervals import naive_quantiles
 from emma_platform.transforms.stock_outs import stock_out_table, weigh
 
@@ -37,9 +40,10 @@ _METHODS = ("smoothing", "category", "seasonal_naive")
 
 @dataclass(frozen=True)
 class Forecast:
-    """The rows of one store, in the schemas of `model.estimates`, sorted by product, made_on and day."""
+    """The rows of one store, in the schemas of `model`, sorted by their keys."""
 
     sales_forecast: pa.Table
+    sales_forecast_totals: pa.Table
     forecast_scores: pa.Table
     probable_stock_outs: pa.Table
 
@@ -89,14 +93,21 @@ def forecast_store(
         horizon_days=horizon_days,
     )
     if history is None:
-        tables = (SALES_FORECAST, FORECAST_SCORES, PROBABLE_STOCK_OUTS)
+        tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, PROBABLE_STOCK_OUTS)
         return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
     factors = fit_factors(history, last)
     found = weigh(history, last, factors)
     newest = forecast_from(history, last, horizon_days, factors)
     forecast, scores = _forecast(history, newest, store)
-    return Forecast(forecast, scores, stock_out_table(demand, history, found, store))
+    groups = Groups.of(history, last)
+    totals = [newest_totals(newest, groups, measure_spread(history, newest, groups))]
+    return Forecast(
+        forecast,
+        totals_table(totals, history, groups, newest.live, store),
+        scores,
+        stock_out_table(demand, history, found, store),
+    )
 
 
 def _forecast(history: Demand, newest: OriginForecast, store: str) -> tuple[pa.Table, pa.Table]:

@@ -14,7 +14,15 @@ from emma_platform.transforms.count_intervals import shrunk_ratios
 from emma_platform.transforms.demand import Demand, Flags, Floats
 from emma_platform.transforms.demand_caps import caps
 from emma_platform.transforms.demand_factors import Factors
-from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, demand_classes, rate_weights, smooth
+from emma_platform.transforms.smoothing import (
+    ERROR_DISCOUNT,
+    RATES,
+    Smoothed,
+    advance,
+    demand_classes,
+    rate_weights,
+    smooth,
+)
 
 DEAD_AFTER_DAYS = 182
 """A product without a sale for so many days is not forecast."""
@@ -32,6 +40,35 @@ _START_LONGEST_DAYS = 60.0
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """What was fitted on an origin, from which the level of any other day follows.
+
+    Attributes:
+        factors: the factors.
+        caps: per product the cap on its deseasonalised sales.
+        start: the state before the first day.
+        end: the state after the origin.
+        rate_weights: rates x products.
+        level: per product the level on the origin; that of its category's launches for a new one.
+        ratio: per product the variance to mean ratio one day ahead.
+    """
+
+    factors: Factors
+    caps: Floats
+    start: Smoothed
+    end: Smoothed
+    rate_weights: Floats
+    level: Floats
+    ratio: Floats
+
+    def variance(self, mean: Floats, ahead: Floats) -> Floats:
+        """The variance around means so many days ahead, in units squared; `ahead` broadcasts to `mean`."""
+        return np.asarray(
+            mean * self.ratio * (1.0 + (ahead - 1.0) * (self.rate_weights * RATES[:, None] ** 2).sum(axis=0))
+        )
+
+
+@dataclass(frozen=True)
 class OriginForecast:
     """Horizon x products, horizon 1 first.
 
@@ -43,6 +80,7 @@ class OriginForecast:
         closed: days on which the store is known to be closed; mean, variance and naive are 0 there.
         live: per product, launched and sold within the last 182 days.
         new: per product, launched fewer than 7 days before.
+        fitted: what it was made with.
     """
 
     origin: int
@@ -52,6 +90,7 @@ class OriginForecast:
     closed: Flags
     live: Flags
     new: Flags
+    fitted: Fitted
 
 
 def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -> OriginForecast:
@@ -60,19 +99,14 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     units, known = demand.units[past], demand.known[past]
     lift = factors.on(demand, past)
     values = units / lift
-    np.minimum(values, caps(values, known), out=values)
-    evidence = _after_first_sale(demand, origin)
+    cap = caps(values, known)
+    np.minimum(values, cap, out=values)
+    evidence = after_first_sale(demand, origin)
     days = evidence.sum(axis=0).astype(np.float64)
-    start, start_days = _start(values, evidence)
+    overall, worth = _start(values, evidence)
+    start = smooth(values[:0], lift[:0], RATES, start=np.full(values.shape[1], overall), start_weight=worth)
     lift *= evidence
-    run = smooth(
-        values,
-        lift,
-        RATES,
-        start=np.full(values.shape[1], start),
-        start_weight=start_days,
-        discount=ERROR_DISCOUNT,
-    )
+    run = advance(start, values, lift, RATES, discount=ERROR_DISCOUNT)
     weights = rate_weights(
         run.errors, demand_classes(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
     )
@@ -88,11 +122,11 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     closed = demand.closed_after(origin, horizon)
     mean = level * factors.on(demand, future)
     mean[closed] = 0.0
-    ahead = np.arange(horizon)[:, None]
-    widening = 1.0 + ahead * (weights * RATES[:, None] ** 2).sum(axis=0)
-    naive = _seasonal_naive(demand, origin, horizon)
+    naive = seasonal_naive(demand, origin, horizon)
     naive[closed] = 0.0
-    return OriginForecast(origin, mean, mean * ratio * widening, naive, closed, live=_live(demand, origin), new=new)
+    fitted = Fitted(factors, cap, start, run, weights, level, ratio)
+    variance = fitted.variance(mean, np.arange(1.0, horizon + 1)[:, None])
+    return OriginForecast(origin, mean, variance, naive, closed, _live(demand, origin), new, fitted)
 
 
 def _live(demand: Demand, origin: int) -> Flags:
@@ -100,7 +134,7 @@ def _live(demand: Demand, origin: int) -> Flags:
     return np.asarray((recent > 0).any(axis=0), dtype=np.bool_)
 
 
-def _after_first_sale(demand: Demand, origin: int) -> Flags:
+def after_first_sale(demand: Demand, origin: int) -> Flags:
     """What the level is estimated from: the known days after the first sale.
 
     The first sale is why the history starts there; counting it doubles the rate of a product that sold once more. On a
@@ -155,7 +189,7 @@ def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> 
     return np.asarray((_LAUNCH_STRENGTH_DAYS * group + own) / (_LAUNCH_STRENGTH_DAYS + own_days), dtype=np.float64)
 
 
-def _seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:
+def seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:
     """Each day's units on the latest known same weekday of the last eight weeks; 0 where there is none."""
     naive = np.zeros((7, demand.units.shape[1]))
     for offset in range(7):

@@ -25,6 +25,11 @@ BUSINESS_RULES: Mapping[str, Mapping[str, str]] = {
         "quantiles are in order": "not (p025 <= p10 and p10 <= p50 and p50 <= p90 and p90 <= p975)",
         "the day is the horizon after made_on": "day <> made_on + cast(horizon_days as integer)",
     },
+    "sales_forecast_totals": {
+        "quantiles are in order": "not (p025 <= p10 and p10 <= p50 and p50 <= p90 and p90 <= p975)",
+        "the day is the horizon after made_on": "day <> made_on + cast(horizon_days as integer)",
+        "only a category has a name": "level = 'store' and category is not null",
+    },
     "probable_stock_outs": {
         "the days are in order": "last_day < first_day or days > date_diff('day', first_day, last_day) + 1",
         "the interval is in order": "lost_units_p90 < lost_units_p10",

@@ -83,6 +83,23 @@ def advance(state: Smoothed, values: Floats, weights: Floats, rates: Floats, *, 
     return Smoothed(levels, errors, seen)
 
 
+def level_path(state: Smoothed, values: Floats, known: Flags, rates: Floats, rate_weights: Floats) -> Floats:
+    """The weighted level of every series after each of these days: days x series.
+
+    Args:
+        state: the state before the first of these days; it is left as it is.
+        values: days x series.
+        known: days x series; a day that is not known changes nothing.
+        rates: the rates that the state was made with.
+        rate_weights: rates x series, columns sum to 1.
+    """
+    from emma_platform.transforms.smoothing_kernel import level_path as follow
+
+    path = np.zeros(values.shape)
+    follow(values, known, rates, rate_weights, state.levels.copy(), state.seen.copy(), path)
+    return path
+
+
 def demand_classes(units: Floats, known: Flags) -> Codes:
     """The demand class of every column: 0 smooth, 1 intermittent, 2 erratic, 3 lumpy.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from emma_platform.transforms.demand import Floats
+from emma_platform.transforms.demand import Flags, Floats
 
 _BLOCK = 8
 """Series that are carried along together: their cells of a day share a cache line."""
@@ -32,6 +32,23 @@ def advance(
                 value[place], weight[place] = values[day, first + place], weights[day, first + place]
             _one_day(value, weight, known, rates, discount, level, squared, count)
         levels[:, block], errors[:, block], seen[block] = level[:, :size], squared[:, :size], count[:size]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def level_path(
+    values: Floats, known: Flags, rates: Floats, rate_weights: Floats, levels: Floats, seen: Floats, path: Floats
+) -> None:
+    """Fill `path` with the weighted level after each day; arguments as in `smoothing.level_path`."""
+    for day in range(len(values)):
+        for rate in range(len(rates)):
+            for series in range(values.shape[1]):
+                if known[day, series]:
+                    step = max(rates[rate], min(1.0 / max(seen[series] + 1.0, 1.0), 1.0))
+                    levels[rate, series] += (values[day, series] - levels[rate, series]) * step
+                path[day, series] += rate_weights[rate, series] * levels[rate, series]
+        for series in range(values.shape[1]):
+            if known[day, series]:
+                seen[series] += 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

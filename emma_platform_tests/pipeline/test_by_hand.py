@@ -25,6 +25,7 @@ from emma_platform.recompute.reporting import work_left
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, checks_of, materialised_in
 
 KOELN = "K%C3%B6ln%2F2"
+FORECASTS = ("sales_forecast", "sales_forecast_totals", "forecast_scores", "probable_stock_outs")
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def opened(home: DagsterHome) -> Iterator[tuple[DagsterHome, dg.DagsterInstance]
         (
             ["sales_forecast"],
             KOELN,
-            {"sales_forecast": {KOELN}, "forecast_scores": {KOELN}, "probable_stock_outs": {KOELN}},
+            {table: {KOELN} for table in FORECASTS},
         ),
         (["price_recommendations"], "S1", {"price_recommendations": {"S1"}}),
         (["products"], None, {"products": {None}}),
@@ -178,8 +179,9 @@ def test_a_backfill_over_three_kinds_of_partitions(
     status, told = backfill(instance, context, wanted)
     assert status is BulkActionStatus.COMPLETED_SUCCESS
     assert told == {table: set(keys) for table, keys in wanted.items()} | {
-        "set_aside_rows": set(days), "forecast_scores": {"S1"}, "probable_stock_outs": {"S1"},
-    }  # fmt: skip
+        "set_aside_rows": set(days),
+        **{table: {"S1"} for table in FORECASTS},
+    }
     after = home.held()
     assert {**after, "published": None} == {**before, "published": None}
     assert home.shown(instance) == after

@@ -63,6 +63,7 @@ def inputs(state: State) -> Inputs:
         "set_aside_rows": clean,
         "product_kpis": kpis,
         "sales_forecast": forecast,
+        "sales_forecast_totals": forecast,
         "forecast_scores": forecast,
         "probable_stock_outs": forecast,
         "price_evidence": {key: (rows, promotions(key.store), history) for key, rows in demand.items() if rows},

@@ -31,6 +31,7 @@ PLAIN: dict[Type, object] = {
 FITTING: dict[str, Row] = {
     "product_kpis": {"returned_units": Decimal(0), "gross_margin": Decimal(0)},
     "sales_forecast": {"made_on": date(2026, 1, 7)},
+    "sales_forecast_totals": {"made_on": date(2026, 1, 7)},
     "price_response": {"elasticity": -1.5},
 }
 """Where a plain value would break a business rule."""
@@ -49,6 +50,11 @@ BROKEN: dict[str, dict[str, Row]] = {
     "sales_forecast": {
         "quantiles are in order": {"p10": 1.1},
         "the day is the horizon after made_on": {"horizon_days": 2},
+    },
+    "sales_forecast_totals": {
+        "quantiles are in order": {"p10": 1.1},
+        "the day is the horizon after made_on": {"horizon_days": 2},
+        "only a category has a name": {"level": "store"},
     },
     "probable_stock_outs": {
         "the days are in order": {"days": 2},
