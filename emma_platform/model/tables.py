@@ -18,7 +18,7 @@ from emma_platform.model.estimates import (
 )
 from emma_platform.model.kpis import KPI_COLUMNS
 from emma_platform.model.reasons import REASON_CODES
-from emma_platform.model.report_card import SALES_FORECAST_TOTALS
+from emma_platform.model.report_card import FORECAST_ACCURACY, SALES_FORECAST_TOTALS
 from emma_platform.model.schema import Column, Grain, Table, Type
 
 _STORE = Column("store", Type.TEXT, "The store, as the till names it.")
@@ -152,7 +152,8 @@ PUBLISHED = Table(
         Column("rows", Type.COUNT, "Its rows.", lowest=0),
     ),
     (
-        "set_aside_rows", "sales_forecast_totals", "forecast_scores", "probable_stock_outs", "price_recommendations",
+        "set_aside_rows", "sales_forecast_totals", "forecast_scores", "forecast_accuracy", "probable_stock_outs",
+        "price_recommendations",
         "advice_effects",
     ),
 )  # fmt: skip
@@ -161,7 +162,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         RAW_SALES, SET_ASIDE_ROWS, CLEAN_SALES, PRODUCTS, STORES, PROMOTIONS, CALENDAR, STOCK, PRODUCT_KPIS, SALES_FORECAST,
-        SALES_FORECAST_TOTALS, FORECAST_SCORES, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS,
+        SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS,
         ADVICE_DECISIONS, ADVICE_EFFECTS, PUBLISHED,
     )
 }  # fmt: skip

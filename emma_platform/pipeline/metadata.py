@@ -30,11 +30,13 @@ _SCORES = ["product", "actual_units", "wape", "skill_vs_seasonal_naive", "covera
 _ADVICE = ["product", "status", "current_price", "recommended_price", "reason"]
 _STOCK_OUTS = ["product", "first_day", "last_day", "probability", "lost_units", "lost_revenue"]
 _TOTALS = ["level", "category", "day", "mean", "p10", "p90"]
+_ACCURACY = ["level", "category", "product", "horizon_days", "bias", "coverage_80", "skill_vs_seasonal_naive", "shown"]
 _LOOKS = {
     "clean_sales": (["product", "quantity", "unit_price", "revenue", "is_return"], "revenue"),
     "set_aside_rows": (["file", "line", "reason", "row"], None),
     "product_kpis": (_KPIS, "revenue_28d"),
     "sales_forecast_totals": (_TOTALS, "mean"),
+    "forecast_accuracy": (_ACCURACY, "actual_units"),
     "forecast_scores": (_SCORES, "actual_units"),
     "probable_stock_outs": (_STOCK_OUTS, "lost_units"),
     "price_response": (["product", "elasticity", "std_error", "level", "price_points"], None),

@@ -37,6 +37,7 @@ def current(settings: Settings) -> dict[str, str]:
             history,
             repr(TABLES["sales_forecast_totals"]),
             repr(TABLES["forecast_scores"]),
+            repr(TABLES["forecast_accuracy"]),
             repr(TABLES["probable_stock_outs"]),
         ),
         "price_evidence": (source("price_evidence"), history),

@@ -26,7 +26,7 @@ from emma_platform.transforms.forecast import forecast_store
 DEMAND_ROWS = 1_500_000
 """Key figures read at once for forecasts: about 200 MB with the columns of `DEMAND`."""
 
-WITH_FORECAST = ("sales_forecast_totals", "forecast_scores", "probable_stock_outs")
+WITH_FORECAST = ("sales_forecast_totals", "forecast_scores", "forecast_accuracy", "probable_stock_outs")
 """The tables of a store that are made in one go with its forecast."""
 
 p = partitions.c

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from emma_platform.model.estimates import FORECAST_SCORES, PROBABLE_STOCK_OUTS, SALES_FORECAST
-from emma_platform.model.report_card import SALES_FORECAST_TOTALS
+from emma_platform.model.report_card import FORECAST_ACCURACY, SALES_FORECAST_TOTALS
 from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
+from emma_platform.transforms.forecast_accuracy import accuracy_table
 from emma_platform.transforms.forecast_groups import Groups, measure_spread
+from emma_platform.transforms.forecast_lookback import SCORED_AFTER_DAYS, Quantiles, look_back
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.forecast_totals import newest_totals, totals_table
@@ -33,7 +36,6 @@ SHOWN_HORIZONS = (1, 7, 28)
 
 _WEEK = 7
 _CALIBRATED_EVERY = 3
-_SCORED_AFTER_DAYS = 14
 _LONGEST_HORIZON = 28
 _METHODS = ("smoothing", "category", "seasonal_naive")
 
@@ -45,6 +47,7 @@ class Forecast:
     sales_forecast: pa.Table
     sales_forecast_totals: pa.Table
     forecast_scores: pa.Table
+    forecast_accuracy: pa.Table
     probable_stock_outs: pa.Table
 
 
@@ -93,36 +96,50 @@ def forecast_store(
         horizon_days=horizon_days,
     )
     if history is None:
-        tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, PROBABLE_STOCK_OUTS)
+        tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY, PROBABLE_STOCK_OUTS)
         return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
     factors = fit_factors(history, last)
     found = weigh(history, last, factors)
     newest = forecast_from(history, last, horizon_days, factors)
-    forecast, scores = _forecast(history, newest, store)
+    made = _forecast(history, newest, store)
     groups = Groups.of(history, last)
-    totals = [newest_totals(newest, groups, measure_spread(history, newest, groups))]
+    past = look_back(history, made.origins, groups)
+    totals = [*past.totals, newest_totals(newest, groups, measure_spread(history, newest, groups))]
     return Forecast(
-        forecast,
+        made.rows,
         totals_table(totals, history, groups, newest.live, store),
-        scores,
+        made.scores,
+        accuracy_table(past, history, groups, np.flatnonzero(newest.live), made.methods, store),
         stock_out_table(demand, history, found, store),
     )
 
 
-def _forecast(history: Demand, newest: OriginForecast, store: str) -> tuple[pa.Table, pa.Table]:
-    """The rows of all origins, and the scores of the earlier ones."""
+@dataclass(frozen=True)
+class _Made:
+    """The rows of all origins, the scores of the earlier ones and these themselves, and each product's method now."""
+
+    rows: pa.Table
+    scores: pa.Table
+    origins: list[tuple[OriginForecast, Quantiles]]
+    methods: list[str | None]
+
+
+def _forecast(history: Demand, newest: OriginForecast, store: str) -> _Made:
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
     calibration = _Calibration(history)
     blocks = []
+    earlier: list[tuple[OriginForecast, Quantiles]] = []
     for origin in origins:
         if origin < 0:
             continue
         made = forecast_from(history, origin, horizon, fit_factors(history, origin))
-        quantiles = _quantiles(made, history, calibration.scale(origin))
+        calibrated = partial(_quantiles, history=history, scale=calibration.scale(origin))
+        quantiles = calibrated(made)
         calibration.add(made)
+        earlier.append((made, calibrated))
         scores = _scored(scores, history, made, quantiles)
         shown = np.array([day - 1 for day in SHOWN_HORIZONS if day <= horizon])
         blocks.append(_block(history, made, quantiles, shown, newest.live & made.live))
@@ -131,10 +148,12 @@ def _forecast(history: Demand, newest: OriginForecast, store: str) -> tuple[pa.T
     newest.mean[:, naive] = newest.naive[:, naive]
     quantiles[:, :, naive] = naive_quantiles(history, newest, naive)
     block = _block(history, newest, quantiles, np.arange(horizon), newest.live)
-    block["method"][np.isin(block["product"], naive)] = _METHODS.index("seasonal_naive")
+    method = np.where(newest.new, 1, 0)
+    method[naive] = _METHODS.index("seasonal_naive")
+    block["method"] = method[block["product"]]
     blocks.append(block)
-    live = np.flatnonzero(newest.live)
-    return _table(blocks, history, store), scores.table(store, history.products, live)
+    scored = scores.table(store, history.products, np.flatnonzero(newest.live))
+    return _Made(_table(blocks, history, store), scored, earlier, [_METHODS[number] for number in method.tolist()])
 
 
 class _Calibration:
@@ -170,7 +189,7 @@ class _Calibration:
 
 
 def _scorable(history: Demand, made: OriginForecast) -> Flags:
-    return np.asarray(history.first_sale + _SCORED_AFTER_DAYS <= made.origin, dtype=np.bool_)
+    return np.asarray(history.first_sale + SCORED_AFTER_DAYS <= made.origin, dtype=np.bool_)
 
 
 def _quantiles(made: OriginForecast, history: Demand, scale: float) -> Floats:

@@ -30,6 +30,10 @@ BUSINESS_RULES: Mapping[str, Mapping[str, str]] = {
         "the day is the horizon after made_on": "day <> made_on + cast(horizon_days as integer)",
         "only a category has a name": "level = 'store' and category is not null",
     },
+    "forecast_accuracy": {
+        "the wider interval holds no fewer days": "inside_80 > inside_95 or inside_95 > days",
+        "only a product has a code": "(level = 'product') <> (product is not null)",
+    },
     "probable_stock_outs": {
         "the days are in order": "last_day < first_day or days > date_diff('day', first_day, last_day) + 1",
         "the interval is in order": "lost_units_p90 < lost_units_p10",

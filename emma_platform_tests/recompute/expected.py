@@ -65,6 +65,7 @@ def inputs(state: State) -> Inputs:
         "sales_forecast": forecast,
         "sales_forecast_totals": forecast,
         "forecast_scores": forecast,
+        "forecast_accuracy": forecast,
         "probable_stock_outs": forecast,
         "price_evidence": {key: (rows, promotions(key.store), history) for key, rows in demand.items() if rows},
     }

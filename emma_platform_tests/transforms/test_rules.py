@@ -56,6 +56,10 @@ BROKEN: dict[str, dict[str, Row]] = {
         "the day is the horizon after made_on": {"horizon_days": 2},
         "only a category has a name": {"level": "store"},
     },
+    "forecast_accuracy": {
+        "the wider interval holds no fewer days": {"inside_95": 0},
+        "only a product has a code": {"level": "store"},
+    },
     "probable_stock_outs": {
         "the days are in order": {"days": 2},
         "the interval is in order": {"lost_units_p10": 2.0},
