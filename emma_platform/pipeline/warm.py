@@ -27,6 +27,8 @@ def warm_runs() -> bool:
     """
     if "grpc" not in sys.argv or "forkserver" not in multiprocessing.get_all_start_methods():
         return False
+    if multiprocessing.parent_process() is not None:
+        return False  # a run, which bears its server's arguments: a warm process of its own would cost it 4 s of CPU
     from dagster._grpc.server import DagsterApiServer
 
     context = multiprocessing.get_context("forkserver")

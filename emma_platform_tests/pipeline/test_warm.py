@@ -1,0 +1,29 @@
+"""Runs start warm: which process prepares the libraries, and which must not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+import pytest
+
+from emma_platform.pipeline.warm import warm_runs
+
+
+def _answer(path: Path) -> None:
+    sys.argv = ["dagster", "api", "grpc"]
+    path.write_text(str(warm_runs()), encoding="utf-8")
+
+
+def test_only_a_code_server_prepares_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["emma", "update"])
+    assert warm_runs() is False
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="the system cannot fork")
+def test_a_run_does_not_prepare_another_process_though_it_bears_its_servers_arguments(tmp_path: Path) -> None:
+    run = multiprocessing.get_context("forkserver").Process(target=_answer, args=(tmp_path / "answer",))
+    run.start()
+    run.join()
+    assert (tmp_path / "answer").read_text(encoding="utf-8") == "False"
