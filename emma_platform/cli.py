@@ -179,6 +179,45 @@ def why(
         show_change(console, change)
 
 
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw it into this PNG file.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--ahead", type=click.Choice(["1", "7", "28"]), default="7", show_default=True,
+              help="List the parts by forecasts made so many days before.")  # fmt: skip
+@click.option("--by", type=click.Choice(["store", "category", "product"]),
+              help="The parts; by default stores, of one store categories, of a category products.")  # fmt: skip
+@click.option("--product", help="Only this product.")
+@click.option("--category", help="Only this category.")
+@click.option("--store", "stores", multiple=True, help="Only this store; may be repeated.")
+@_command
+def report(
+    settings: Settings,
+    stores: tuple[str, ...],
+    category: str | None,
+    product: str | None,
+    by: str | None,
+    ahead: str,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
+    """Say how good the forecasts of the last four weeks were: what was forecast, and what happened."""
+    from emma_platform.console import console
+    from emma_platform.console_report import show_report
+    from emma_platform.serving.reader import Reader
+    from emma_platform.serving.report_card import report_card
+
+    if plot and product:
+        raise click.UsageError("--plot draws totals: leave out --product, or --plot.")
+    found = report_card(Reader(settings.published), stores=stores or None, category=category, product=product, by=by)
+    if plot:
+        from emma_platform.serving.report_picture import picture
+
+        plot.write_bytes(picture(found, int(ahead)))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        show_report(console, found, int(ahead))
+
+
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the Dagster UI.")
 @_command
