@@ -28,6 +28,8 @@ MEASURES = {
     "P9": "p9_year",
     "P10": "p10_scale",
     "Q1": "q1_m5",
+    "Q4": "q4_advice",
+    "Q5": "q5_orange_juice",
 }
 RESULTS = Path(__file__).parent / "results.json"
 

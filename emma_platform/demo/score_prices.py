@@ -6,6 +6,7 @@ Belongs here: the measures of `price_response` and `price_recommendations`. Does
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -51,46 +52,75 @@ def elasticity_rows(chain: Chain, response: pa.Table, goals: Goals) -> list[Row]
     ]
 
 
-def price_rows(chain: Chain, advice: pa.Table, rules: Guardrails, goals: Goals) -> list[Row]:
-    """How the newest advice does at the true demand of the next 28 days.
+@dataclass(frozen=True, slots=True)
+class AdviceScore:
+    """What the recommendations of the newest advice do at the true demand of the next 28 days.
 
-    Harmful is a recommended price that earns less than the current one. The gain captured is that of all recommended
-    prices over the oracle's on every store-product that can be advised on: its cost is known, its price has moved, and
-    it is still on sale; the oracle keeps to the same guardrails. Money of several currencies is added as it is.
+    Attributes:
+        recommended, harmful: how many there are, and how many of them earn less than the current price.
+        gain: of all recommended prices over the current ones; best: the oracle's on every store-product that can be
+            advised on: its cost is known, its price has moved, and it is still on sale; the oracle keeps to the same
+            guardrails. Money of several currencies is added as it is.
+        unmoved, costless: recommendations for a price that never moved, and without a known cost.
     """
+
+    recommended: int
+    harmful: int
+    gain: float
+    best: float
+    unmoved: int
+    costless: int
+
+    @property
+    def harmful_share(self) -> float:
+        """Share of the recommendations; zero without any."""
+        return self.harmful / max(self.recommended, 1)
+
+    @property
+    def captured(self) -> float:
+        """Share of the oracle's gain; not a number where there is none."""
+        return self.gain / self.best if self.best > 0 else np.nan
+
+
+def advice_score(chain: Chain, advice: pa.Table, rules: Guardrails) -> AdviceScore:
+    """The score of advice with the columns store, product, made_on, status and recommended_price."""
     made_on = last_known_days(chain, advice)
     tomorrow = {store: day + timedelta(days=1) for store, day in made_on.items()}
-    gains, blind = [], {"moved": 0, "cost": 0}
+    gains, unmoved, costless = [], 0, 0
     asked = advice.filter(pc.field("status") == "recommend")
     columns = (asked[name].to_pylist() for name in ("store", "product", "made_on", "recommended_price"))
     for store, product, day, price in zip(*columns, strict=True):
         if product not in chain.product_index or day != made_on.get(store):
             continue
         s, p = chain.store_index[store], chain.product_index[product]
-        blind["moved"] += not chain.price_moved[s, p]
-        blind["cost"] += not chain.products[p].cost_known
+        unmoved += not chain.price_moved[s, p]
+        costless += not chain.products[p].cost_known
         now = float(chain.regular[s, p, (day - chain.first_day).days]) / 100
         at = tomorrow[store]
         gains.append(true_profit(chain, store, product, price, at) - true_profit(chain, store, product, now, at))
-    harmful = sum(gain < 0 for gain in gains)
     best = sum(
         best_price(chain, store.code, product.code, tomorrow[store.code], rules).uplift
         for s, store in enumerate(chain.stores)
         for p, product in enumerate(chain.products)
         if store.code in tomorrow and product.cost_known and chain.price_moved[s, p]
     )
-    share, captured = harmful / max(len(gains), 1), sum(gains) / best if best > 0 else np.nan
+    return AdviceScore(len(gains), sum(gain < 0 for gain in gains), sum(gains), best, unmoved, costless)
+
+
+def price_rows(chain: Chain, advice: pa.Table, rules: Guardrails, goals: Goals) -> list[Row]:
+    """How the newest advice does at the true demand of the next 28 days (`AdviceScore`)."""
+    score = advice_score(chain, advice, rules)
     return [
         Row.at_most(
-            "prices: share of recommendations that harm", goals.harmful, share,
-            text=f"{share:.3f} ({harmful} of {len(gains)})",
+            "prices: share of recommendations that harm", goals.harmful, score.harmful_share,
+            text=f"{score.harmful_share:.3f} ({score.harmful} of {score.recommended})",
         ),
         Row.at_least(
-            "prices: share of the oracle's gain captured", goals.captured, captured,
-            text=f"{captured:.3f} ({sum(gains):,.0f} of {best:,.0f})",
+            "prices: share of the oracle's gain captured", goals.captured, score.captured,
+            text=f"{score.captured:.3f} ({score.gain:,.0f} of {score.best:,.0f})",
         ),
-        Row.exact("prices: recommended where the price never moved", 0, blind["moved"]),
-        Row.exact("prices: recommended where the cost is not known", 0, blind["cost"]),
+        Row.exact("prices: recommended where the price never moved", 0, score.unmoved),
+        Row.exact("prices: recommended where the cost is not known", 0, score.costless),
     ]  # fmt: skip
 
 
