@@ -25,7 +25,7 @@ help:
 	@touch $@
 
 .venv/.ready: .uv/.ready pyproject.toml uv.lock
-	$(UV) sync --frozen --quiet --python $(PYTHON)
+	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
 	@touch $@
 
 demo: .venv/.ready
