@@ -1,0 +1,1 @@
+"""The shop owner's application: pages, API, sign-in. It reads publications only."""
