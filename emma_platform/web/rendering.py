@@ -1,0 +1,102 @@
+"""From a template and values to a page.
+
+Belongs here: the template engine and what every page knows (who asks, which publication, where one can go). Does not
+belong here: the values of a page (`pages`) and how numbers are said (`words`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from emma_platform.model.access import Permission
+from emma_platform.web import words
+from emma_platform.web.auth.signed import Signed
+from emma_platform.web.static_files import address
+
+TEMPLATES = Path(__file__).parent / "templates"
+THEMES = ("light", "dark")
+THEME_COOKIE = "emma-theme"
+"""Set by the page's own script, so that the first paint is right; nothing else reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere to go from every page: shown to those who may go there, once the application has the page."""
+
+    path: str
+    label: str
+    permission: Permission
+
+
+PLACES = (
+    Place("/products", "Products", Permission.READ),
+    Place("/data", "Data", Permission.READ),
+    Place("/glossary", "Glossary", Permission.READ),
+    Place("/api", "API", Permission.EXPORT),
+    Place("/users", "Users", Permission.ADMINISTER),
+)
+
+
+@cache
+def templates() -> Environment:
+    """The template engine: everything is escaped, a name that is not given is an error, templates compile once."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    environment.globals["static"] = address
+    environment.filters.update(words.FILTERS)
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+    return environment
+
+
+def render(
+    request: Request, template: str, values: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HTMLResponse:
+    """A page, or a part of one.
+
+    Every template also knows `signed` (None before the sign-in), `path`, `query`, `places`, `theme` (light, dark or
+    empty for the system's) and `partial`, whether a part replaces a part of a page that is there.
+    """
+    signed: Signed | None = getattr(request.state, "signed", None)
+    theme = request.cookies.get(THEME_COOKIE, "")
+    given = {
+        "signed": signed,
+        "path": request.url.path,
+        "query": request.url.query,
+        "places": _places(request, signed),
+        "theme": theme if theme in THEMES else "",
+        "partial": is_partial(request),
+        "may": frozenset() if signed is None else signed.permissions,
+        "known_on": request.query_params.get("known_on"),
+        **(values or {}),
+    }
+    text = templates().get_template(template).render(given)
+    return HTMLResponse(text, status_code=status, headers={"Vary": "HX-Request, Cookie"})
+
+
+def is_partial(request: Request) -> bool:
+    """A part is asked for, not a whole page; going back in history asks for a whole one."""
+    asked = request.headers
+    return asked.get("hx-request-type") == "partial" and "hx-history-restore-request" not in asked
+
+
+def _places(request: Request, signed: Signed | None) -> list[Place]:
+    if signed is None:
+        return []
+    there = {getattr(route, "path", None) for route in request.app.routes}
+    return [place for place in PLACES if place.permission in signed.permissions and place.path in there]
