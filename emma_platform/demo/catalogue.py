@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from emma_platform.transforms.public_holidays import public_holidays
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -20,6 +22,8 @@ class Store:
     time_zone: str
     currency: str
     size: float
+    country: str
+    subdivision: str | None = None
     closed_weekdays: tuple[int, ...] = ()
 
 
@@ -61,7 +65,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One day in the calendar, of one store or (None) of all; `effect` multiplies demand."""
+    """One day that is not like others, of one store or (None) of all; `effect` multiplies demand.
+
+    Those of the kind `PUBLIC` stand in no calendar file: they follow from the store's country.
+    """
 
     store: str | None
     day: date
@@ -70,17 +77,20 @@ class Event:
     effect: float
 
 
+PUBLIC = "public"
+_PUBLIC_EFFECT = 0.65
+
 _PLACES = (
-    ("Alexanderplatz", "Berlin", "Europe/Berlin", "EUR", 1.0),
-    ("Baixa", "Lisbon", "Europe/Lisbon", "EUR", 0.7),
-    ("Altona", "Hamburg", "Europe/Berlin", "EUR", 0.8),
-    ("Temple Bar", "Dublin", "Europe/Dublin", "EUR", 0.5),
-    ("Brooklyn", "New York", "America/New_York", "USD", 1.5),
-    ("Neubau", "Vienna", "Europe/Vienna", "EUR", 0.6),
-    ("Wicker Park", "Chicago", "America/Chicago", "USD", 1.2),
-    ("Trastevere", "Rome", "Europe/Rome", "EUR", 0.9),
-    ("Kallio", "Helsinki", "Europe/Helsinki", "EUR", 0.4),
-    ("Plaka", "Athens", "Europe/Athens", "EUR", 0.8),
+    ("Alexanderplatz", "Berlin", "Europe/Berlin", "EUR", 1.0, "DE", "BE"),
+    ("Baixa", "Lisbon", "Europe/Lisbon", "EUR", 0.7, "PT", None),
+    ("Altona", "Hamburg", "Europe/Berlin", "EUR", 0.8, "DE", "HH"),
+    ("Temple Bar", "Dublin", "Europe/Dublin", "EUR", 0.5, "IE", None),
+    ("Brooklyn", "New York", "America/New_York", "USD", 1.5, "US", "NY"),
+    ("Neubau", "Vienna", "Europe/Vienna", "EUR", 0.6, "AT", None),
+    ("Wicker Park", "Chicago", "America/Chicago", "USD", 1.2, "US", "IL"),
+    ("Trastevere", "Rome", "Europe/Rome", "EUR", 0.9, "IT", None),
+    ("Kallio", "Helsinki", "Europe/Helsinki", "EUR", 0.4, "FI", None),
+    ("Plaka", "Athens", "Europe/Athens", "EUR", 0.8, "GR", None),
 )
 
 CATEGORIES: tuple[Category, ...] = (
@@ -143,10 +153,12 @@ def make_stores(count: int) -> tuple[Store, ...]:
             time_zone=zone,
             currency=currency,
             size=size,
+            country=country,
+            subdivision=part,
             closed_weekdays=(6,) if index == 2 else (),  # noqa: PLR2004
         )
         for index in range(count)
-        for quarter, city, zone, currency, size in (_PLACES[index % len(_PLACES)],)
+        for quarter, city, zone, currency, size, country, part in (_PLACES[index % len(_PLACES)],)
     )
 
 
@@ -159,13 +171,24 @@ def shelf_of(index: int) -> tuple[Category, str, int]:
 
 
 def make_calendar(stores: tuple[Store, ...], first: date, last: date) -> tuple[Event, ...]:
-    """Holidays, closed days and events from first to last, both included, by day."""
+    """Holidays, closed days and events from first to last, both included, by day; then each store's public holidays.
+
+    A public holiday that the calendar names already is not counted twice.
+    """
     rules: list[tuple[str | None, _Rule]] = [(None, rule) for rule in _EVERYWHERE]
     rules += [(store.code, rule) for store in stores for rule in _BY_CITY.get(store.city, ())]
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    return tuple(
+    named = [
         Event(code, day, event, kind, effect)
         for day in days
         for code, (month, number, event, kind, effect) in rules
         if (month, number) == (day.month, day.day)
-    )
+    ]
+    spoken = {(event.store, event.day) for event in named if event.kind in ("holiday", "closed")}
+    public = [
+        Event(store.code, day, name, PUBLIC, _PUBLIC_EFFECT)
+        for store in stores
+        for day, name in public_holidays(store.country, store.subdivision, first, last).items()
+        if not spoken & {(None, day), (store.code, day)}
+    ]
+    return (*named, *public)

@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 
+from emma_platform.demo.catalogue import PUBLIC
 from emma_platform.demo.chain import Chain
 from emma_platform.model.partitions import month_of
 
@@ -22,12 +23,17 @@ def reference_files(chain: Chain) -> dict[str, bytes]:
         (p.code, p.name, p.category, _money(p.cost_cents) if p.cost_known else "", _money(p.list_cents))
         for p in chain.products
     )
-    stores = ((store.code, store.name, store.city, store.time_zone) for store in chain.stores)
+    stores = (
+        (store.code, store.name, store.city, store.time_zone, store.country, store.subdivision or "")
+        for store in chain.stores
+    )
     promotions = ((p.store or "", p.product, p.first_day, p.last_day, p.kind) for p in chain.promotions)
-    calendar = ((event.store or "", event.day, event.event, event.kind) for event in chain.calendar)
+    calendar = (
+        (event.store or "", event.day, event.event, event.kind) for event in chain.calendar if event.kind != PUBLIC
+    )
     return {
         "products.csv": _csv(("product", "name", "category", "unit_cost", "list_price"), products),
-        "stores.csv": _csv(("store", "name", "city", "time_zone"), stores),
+        "stores.csv": _csv(("store", "name", "city", "time_zone", "country", "subdivision"), stores),
         "promotions.csv": _csv(("store", "product", "first_day", "last_day", "kind"), promotions),
         "calendar.csv": _csv(("store", "day", "event", "kind"), calendar),
     }

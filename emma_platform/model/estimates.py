@@ -33,7 +33,7 @@ SALES_FORECAST = Table(
         _number("mean", "Expected units.", unit="units per day", lowest=0), *_QUANTILES,
         Column("method", Type.TEXT, "How it was made.", allowed=("smoothing", "category", "seasonal_naive")),
     ),
-    ("product_kpis", "promotions", "calendar"),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip
 
 FORECAST_SCORES = Table(
@@ -59,7 +59,7 @@ FORECAST_SCORES = Table(
         _number("skill_vs_seasonal_naive", "Error saved against the seasonal naive; below zero is worse.",
                 "1 - absolute_error / naive_absolute_error", "fraction", nullable=True),
     ),
-    ("product_kpis", "promotions", "calendar"),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip
 
 PROBABLE_STOCK_OUTS = Table(
@@ -79,7 +79,7 @@ PROBABLE_STOCK_OUTS = Table(
         ),
         _number("lost_revenue", "What lost_units would have brought at the latest price before.", "lost_units * average_price", "currency of the store", nullable=True, lowest=0),
     ),
-    ("product_kpis", "promotions", "calendar"),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip
 
 PRICE_EVIDENCE = Table(

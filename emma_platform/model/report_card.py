@@ -30,7 +30,7 @@ SALES_FORECAST_TOTALS = Table(
         _number("naive", "Units of the seasonal naive: of each product those of the same weekday of its last known week.", unit="units per day"),
         _number("actual_units", "Units that these products sold on the day; null for days to come.", unit="units", nullable=True),
     ),
-    ("product_kpis", "promotions", "calendar"),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip
 
 FORECAST_ACCURACY = Table(
@@ -64,5 +64,5 @@ FORECAST_ACCURACY = Table(
         Column("shown", Type.TEXT, "What sales_forecast shows now: seasonal_naive where the forecast had no skill over it; sum: the sum of what is shown of the products.",
                allowed=("smoothing", "category", "seasonal_naive", "sum")),
     ),
-    ("product_kpis", "promotions", "calendar"),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip

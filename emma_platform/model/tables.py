@@ -102,6 +102,8 @@ STORES = Table(
         Column("name", Type.TEXT, "The store's name.", nullable=True),
         Column("city", Type.TEXT, "The store's city.", nullable=True),
         Column("time_zone", Type.TEXT, "The store's time zone, such as Europe/Berlin.", nullable=True),
+        Column("country", Type.TEXT, "The country whose public holidays the store has, ISO 3166-1 alpha-2, such as DE.", nullable=True),
+        Column("subdivision", Type.TEXT, "Its region with holidays of its own: what ISO 3166-2 puts behind the country, such as BY.", nullable=True),
     ),
 )  # fmt: skip
 
@@ -174,7 +176,7 @@ KEPT: tuple[str, ...] = tuple(name for name in TABLES if name != PUBLISHED.name)
 INPUT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sales": (("store", "receipt", "sold_at", "product", "quantity", "unit_price"), ("line", "discount", "currency")),
     "products": (("product",), ("name", "category", "unit_cost", "list_price", "max_quantity")),
-    "stores": (("store",), ("name", "city", "time_zone")),
+    "stores": (("store",), ("name", "city", "time_zone", "country", "subdivision")),
     "stock": (("store", "day", "product", "on_hand"), ()),
     "promotions": (("product", "first_day", "last_day"), ("store", "kind")),
     "calendar": (("day", "event"), ("store", "kind")),

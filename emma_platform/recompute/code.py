@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 
 import sqlalchemy as sa
 
@@ -34,6 +35,8 @@ def current(settings: Settings) -> dict[str, str]:
         "product_kpis": (load("product_kpis").digest,),
         "sales_forecast": (
             source("forecast"),
+            source("public_holidays"),
+            version("holidays"),
             history,
             repr(TABLES["sales_forecast_totals"]),
             repr(TABLES["forecast_scores"]),

@@ -155,6 +155,11 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         zoned_before, zoned_after = (rows.filter(pc.is_valid(rows["time_zone"])) for rows in (before, after))
         zones = _changed(zoned_before, zoned_after, "store", ["time_zone"])
         merged.moved_stores = {store for store in zones if store}
+        placed_before, placed_after = (rows.filter(pc.is_valid(rows["country"])) for rows in (before, after))
+        moved = _changed(placed_before, placed_after, "store", ["country", "subdivision"])
+        merged.touched["sales_forecast"] |= {
+            Key(key.store, NO_DAY) for key in _of_stores(platform, "product_kpis", moved)
+        }
     else:
         stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])
         for follower in ("sales_forecast", "price_evidence"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,13 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.stages import DEMAND, announce, months_before
 from emma_platform.store.protocol import Stores
 from emma_platform.transforms.forecast import forecast_store
+from emma_platform.transforms.public_holidays import store_calendar
+
+CALENDAR_AHEAD_DAYS = 28
+"""Days after the last known one whose public holidays count: those of the forecast."""
+
+REFERENCE = ("promotions", "calendar", "stores")
+"""The tables that a store's demand is read with."""
 
 DEMAND_ROWS = 1_500_000
 """Key figures read at once for forecasts: about 200 MB with the columns of `DEMAND`."""
@@ -49,8 +56,15 @@ def forecasts(work: Work) -> None:
 
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
+        calendar = store_calendar(
+            reference["calendar"],
+            reference["stores"],
+            store=store,
+            first=last_day - timedelta(history),
+            last=last_day + timedelta(CALENDAR_AHEAD_DAYS),
+        )
         forecast = forecast_store(
-            demand, reference["promotions"], reference["calendar"], store=store, made_on=last_day, history_days=history
+            demand, reference["promotions"], calendar, store=store, made_on=last_day, history_days=history
         )
         return {
             "sales_forecast": forecast.sales_forecast,
@@ -71,7 +85,7 @@ def from_demand(
 ) -> None:
     """Run a function of one store's demand over the stale stores, in batches of bounded memory."""
     items = stale_stores(work, tables[0])
-    reference = {table: work.platform.store.read(table) for table in ("promotions", "calendar")} if items else {}
+    reference = {table: work.platform.store.read(table) for table in REFERENCE} if items else {}
     done = 0
     announce(work.platform, tables[0], len(items))
     for group in weighed(work, items):

@@ -7,6 +7,7 @@ for one key counts.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from emma_platform.sources.rows import FileFacts, canonical_texts, set_aside_row
 from emma_platform.sources.times import known_zone, read_times
 
 _DAY_MICROS = 86_400_000_000
+_REGION = ("country", "subdivision")
 _NUMBERS = (Type.QUANTITY, Type.PRICE, Type.MONEY)
 _PLACE = [pa.field("file", pa.string(), nullable=False), pa.field("line", pa.int64(), nullable=False)]
 
@@ -88,6 +90,8 @@ def _words(column: Column, text: pa.Array[Any], kind: str) -> tuple[pa.Array[Any
         zones = [zone for zone in pc.unique(text).to_pylist() if zone is not None and known_zone(zone)]
         known = pc.is_in(text, value_set=pa.array(zones, pa.string()))
         return text, pc.and_(pc.is_valid(text), pc.invert(known))
+    if column.name in _REGION:
+        text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
     return text, pa.repeat(False, len(text))
 
 
@@ -95,6 +99,9 @@ def _contradicting(kind: str, read: dict[str, pa.Array[Any]], facts: FileFacts) 
     """Rows whose values hold one by one but not together, or not on this platform."""
     if kind == "promotions":
         return _flags(pc.less(read["last_day"], read["first_day"]))
+    if kind == "stores":
+        places = zip(*(read[name].to_pylist() for name in _REGION), strict=True)
+        return np.array([not _known_region(country, part) for country, part in places], dtype=bool)
     if kind == "stock":
         first, last = (pa.scalar(day, pa.date32()) for day in (facts.first_day, facts.last_day))
         return _flags(pc.or_(pc.less(read["day"], first), pc.greater(read["day"], last)))
@@ -102,6 +109,20 @@ def _contradicting(kind: str, read: dict[str, pa.Array[Any]], facts: FileFacts) 
         priced = pc.fill_null(pc.greater(read["price"], pa.scalar(Decimal(0), read["price"].type)), False)
         return _flags(pc.and_(pc.not_equal(read["decision"], "decline"), pc.invert(priced)))
     return np.zeros(len(read["line"]), bool)
+
+
+@cache
+def _known_region(country: str | None, subdivision: str | None) -> bool:
+    """Whether public holidays are known of it; so they are, none, where nothing is said."""
+    if country is None:
+        return subdivision is None
+    import holidays  # a quarter of a second
+
+    try:
+        holidays.country_holidays(country, subdiv=subdivision)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _flags(values: pa.Array[Any]) -> np.ndarray:

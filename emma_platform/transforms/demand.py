@@ -21,6 +21,8 @@ Codes = npt.NDArray[np.int64]
 
 _WEEKDAY_WINDOW = 56
 _WEEKDAY_SEEN = 4
+_HOLIDAYS_SEEN = 3
+_WEEK = 7
 _FINEST_UNIT = 0.01
 
 
@@ -85,7 +87,7 @@ class Demand:
         """Which of the days origin + 1 .. origin + horizon are closed, as known on day `origin`.
 
         Besides the calendar's closed days: every weekday on which the store was never open in the last eight weeks,
-        though it had at least four chances.
+        though it had at least four chances; and holidays on which, as it seems, the store does not open.
         """
         days = np.arange(origin + 1, origin + 1 + horizon)
         recent = slice(max(0, origin + 1 - _WEEKDAY_WINDOW), origin + 1)
@@ -93,7 +95,29 @@ class Demand:
         chances = np.bincount(weekdays[recent][~self.closed[recent]], minlength=7)
         opened = np.bincount(weekdays[recent][self.open[recent]], minlength=7)
         never = (opened == 0) & (chances >= _WEEKDAY_SEEN)
-        return np.asarray(self.closed[days] | never[weekdays[days]], dtype=np.bool_)
+        return np.asarray(self.closed[days] | never[weekdays[days]] | self._idle_holidays(origin)[days], dtype=np.bool_)
+
+    def _idle_holidays(self, origin: int) -> Flags:
+        """The days of holidays on which the store was never open, as known on day `origin`.
+
+        A holiday that no day of the history tells of follows the others where the store was open on fewer than half of
+        at least three. A day tells if the store was open a week before or after it.
+        """
+        past = slice(0, origin + 1)
+        usual = np.zeros(origin + 1, dtype=np.bool_)
+        usual[_WEEK:] |= self.open[past][:-_WEEK]
+        usual[:-_WEEK] |= self.open[past][_WEEK:]
+        idle = np.zeros(len(self.closed), dtype=np.bool_)
+        holidays = [event for event in self.events if event.kind == "holiday"]
+        tells = [event.on[past] & ~self.closed[past] & usual for event in holidays]
+        chances = sum(int(days.sum()) for days in tells)
+        opened = sum(int((days & self.open[past]).sum()) for days in tells)
+        for event, days in zip(holidays, tells, strict=True):
+            if (days.any() and not (days & self.open[past]).any()) or (
+                not days.any() and chances >= _HOLIDAYS_SEEN and 2 * opened < chances
+            ):
+                idle |= event.on
+        return idle
 
 
 def read_demand(

@@ -52,8 +52,11 @@ def inputs(state: State) -> Inputs:
     demand = _demand(state)
     promotions, calendar = (_of_store(reference[kind]) for kind in ("promotions", "calendar"))
     history = state.settings.forecast_history_days
+    places = {store: (line["country"], line["subdivision"]) for (store,), line in reference["stores"].items()}
     forecast = {
-        key: (rows, promotions(key.store), calendar(key.store), history) for key, rows in demand.items() if rows
+        key: (rows, promotions(key.store), calendar(key.store), places.get(key.store, ("", "")), history)
+        for key, rows in demand.items()
+        if rows
     }
     found: Inputs = {
         "raw_sales": dict(raw),

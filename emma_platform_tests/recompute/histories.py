@@ -142,7 +142,9 @@ _product = _row(
     st.sampled_from(["1.10", "1.20", ""]),
     st.sampled_from(["", "2"]),
 )
-_shop = _row(_store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]))
+_shop = _row(
+    _store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]), st.sampled_from(["DE,", "DE,BY", "JP,", ","])
+)
 _count = _row(_store, _near, st.sampled_from(["P1", "P3"]), st.sampled_from(["0", "5", "many"]))
 _promotion = _row(_anywhere, st.sampled_from(["P1", "P2"]), _near, st.sampled_from([day(3), day(30), day(80)]))
 _decision = _row(
@@ -152,6 +154,7 @@ _decision = _row(
 )  # fmt: skip
 _event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"]))
 PRODUCTS = "product,category,unit_cost,max_quantity\n"
+SHOPS = "store,time_zone,country,subdivision\n"
 STOCK = "store,day,product,on_hand\n"
 PROMOTIONS = "store,product,first_day,last_day\n"
 ESTABLISHED = (
@@ -188,8 +191,10 @@ ONE_BY_ONE: tuple[Event, ...] = (
             Edit("promotions.csv", 3, f",P2,{day(3)},{day(30)}\n"),
             Drop("calendar.csv", f"store,day,event,kind\nS1,{day(61)},fair,event\n"),
             Edit("a.csv", 7, sale("S1", 2, "P2").replace(":00:00,", ":30:00Z,").replace(" 10", " 23")),
-            Drop("stores.csv", "store,time_zone\nS1,Asia/Tokyo\n"),
-            Drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\nSüd/2,\n"),
+            Drop("stores.csv", f"{SHOPS}S1,Asia/Tokyo,,\n"),
+            Drop("stores.csv", f"{SHOPS}S1,Asia/Tokyo,JP,\n"),
+            Drop("stores.csv", f"{SHOPS}S1,Asia/Tokyo,DE,\n"),
+            Drop("stores.csv", f"{SHOPS}S1,Europe/Berlin,DE,BY\nSüd/2,,,\n"),
             Change("non_product_codes", "zz"),
             Change("forecast_history_days", 40),
             Change("minimum_margin_pct", 40.0),
@@ -213,7 +218,7 @@ _name = st.sampled_from(SALES_FILES)
 _drop_sales = st.builds(Drop, _name, _file(HEADER, _line, most=6))
 _drop_reference = st.one_of(
     st.builds(Drop, st.sampled_from(["products.csv", "products-2.csv"]), _file(PRODUCTS, _product, most=2)),
-    st.builds(Drop, st.just("stores.csv"), _file("store,time_zone\n", _shop, most=2)),
+    st.builds(Drop, st.just("stores.csv"), _file(SHOPS, _shop, most=2)),
     st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _file(STOCK, _count, most=3)),
     st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _file(PROMOTIONS, _promotion, most=2)),
     st.builds(Drop, st.just("advice_decisions.csv"), _file(DECISIONS, _decision, most=2)),

@@ -130,7 +130,7 @@ def test_the_decimal_mark_of_the_file_stands_on_every_row(desk: Desk):
 
 REFERENCE = {
     "products": "product;name;category;unit_cost;list_price;max_quantity\nP;Brötchen;;1,25;1.250,5;\n",
-    "stores": "store;name;city;time_zone\nS;=1+1;Köln;Europe/Berlin\n",
+    "stores": "store;name;city;time_zone;country;subdivision\nS;=1+1;Köln;Europe/Berlin; de;nw\n",
     "promotions": "store;product;first_day;last_day;kind\n;P;22.11.2026;24.11.2026;\n",
     "calendar": "day;event;store;kind\n24.12.2026;Heiligabend;;\n",
     "stock": "store;day;product;on_hand\nS;22.11.2026;P;-1,5\n",
@@ -151,7 +151,8 @@ def test_reference_rows_are_typed_and_know_their_place(desk: Desk, kind: str):
     assert row == {
         "products": {"product": "P", "name": "Brötchen", "category": None, "unit_cost": Decimal("1.25"),
                      "list_price": Decimal("1250.5"), "max_quantity": None},
-        "stores": {"store": "S", "name": "=1+1", "city": "Köln", "time_zone": "Europe/Berlin"},
+        "stores": {"store": "S", "name": "=1+1", "city": "Köln", "time_zone": "Europe/Berlin", "country": "DE",
+                   "subdivision": "NW"},
         "promotions": {"store": None, "product": "P", "first_day": date(2026, 11, 22), "last_day": date(2026, 11, 24),
                        "kind": None},
         "calendar": {"store": None, "day": date(2026, 12, 24), "event": "Heiligabend", "kind": "event"},
@@ -170,6 +171,9 @@ def test_reference_rows_are_typed_and_know_their_place(desk: Desk, kind: str):
         ("products", "product,max_quantity\nP,99999999999999999999\n"),
         ("stores", "store,time_zone\nS,Mars/Olympus\n"),
         ("stores", "store,time_zone\n ,UTC\n"),
+        ("stores", "store,country\nS,QQ\n"),
+        ("stores", "store,country,subdivision\nS,DE,XX\n"),
+        ("stores", "store,country,subdivision\nS,,BY\n"),
         ("stock", "store,day,product,on_hand\nS,2026-11-22,P,\n"),
         ("stock", "store,day,product,on_hand\nS,2026-11-22,,1\n"),
         ("stock", "store,day,product,on_hand\nS,2026-02-30,P,1\n"),
