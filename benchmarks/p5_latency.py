@@ -119,5 +119,5 @@ def dropped_to_published(home: Path, day: date, number: int, is_alive: Callable[
 
 def revenue(reader: object) -> int:
     """What the product brought on the store's last day, in whole units of currency."""
-    (row,) = reader.product(store_name(0), product_name(1)).kpis.to_pylist()[-1:]  # type: ignore[attr-defined]
+    (row,) = reader.product(EVERY_STORE, store_name(0), product_name(1)).kpis.to_pylist()[-1:]  # type: ignore[attr-defined]
     return int(row["revenue"])

@@ -95,11 +95,12 @@ def filled(home: str, database: str) -> None:
 
 def published(home: str, shape: dict[str, int], pages: int, seed: int) -> dict[str, float]:
     """Ours: milliseconds a page."""
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.reader import Reader
 
     reader = Reader(settings_of(home).published)
-    reader.product(*_pages(shape, 1, seed)[0])
-    return _timed([lambda page=page: reader.product(*page) for page in _pages(shape, pages, seed)])
+    reader.product(EVERY_STORE, *_pages(shape, 1, seed)[0])
+    return _timed([lambda page=page: reader.product(EVERY_STORE, *page) for page in _pages(shape, pages, seed)])
 
 
 def on_demand(database: str, shape: dict[str, int], pages: int, seed: int) -> dict[str, float]:
@@ -127,10 +128,11 @@ def compare(home: str, database: str, shape: dict[str, int], seed: int) -> None:
     from sqlalchemy.orm import Session
 
     from benchmarks.rivals.on_demand.page import product_page
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.reader import Reader
 
     ((store, product),) = _pages(shape, 1, seed)
-    ours = Reader(settings_of(home).published).product(store, product)
+    ours = Reader(settings_of(home).published).product(EVERY_STORE, store, product)
     with _opened(database) as engine, Session(engine) as session:
         theirs = product_page(session, store, product)
     (overview,) = ours.overview.to_pylist()

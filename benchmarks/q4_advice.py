@@ -93,6 +93,7 @@ def ours(home: str, stores: int, products: int, days: int, seed: int) -> dict[st
     """A chain through the platform, and the score of the advice that is published."""
     from emma_platform.demo.chain import make_chain
     from emma_platform.demo.landing import write_landing, write_sources_yaml
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.pipeline.run import run_update
     from emma_platform.serving.reader import Reader
 
@@ -102,17 +103,20 @@ def ours(home: str, stores: int, products: int, days: int, seed: int) -> dict[st
     write_sources_yaml(Path(home))
     write_landing(chain, settings.landing)
     run_update(settings)
-    return _scored(chain, Reader(settings.published).table("price_recommendations"), home)
+    return _scored(chain, Reader(settings.published).table(EVERY_STORE, "price_recommendations"), home)
 
 
 def textbook(home: str, stores: int, products: int, days: int, seed: int) -> dict[str, Any]:
     """The score of the textbook rule on the same chain, from the key figures that are published."""
     from emma_platform.demo.chain import make_chain
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.reader import Reader
 
     reader = Reader(settings_of(home).published)
     chain = make_chain(stores=stores, products=products, days=days, last_day=LAST_DAY, seed=seed)
-    advice = textbook_advice(reader.table("product_kpis"), reader.table("price_recommendations"), home)
+    advice = textbook_advice(
+        reader.table(EVERY_STORE, "product_kpis"), reader.table(EVERY_STORE, "price_recommendations"), home
+    )
     return _scored(chain, advice, home)
 
 

@@ -109,6 +109,7 @@ def export(
     output: Path,
 ) -> None:
     """Write a published TABLE as CSV, Parquet or Excel."""
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.export import export as write
     from emma_platform.serving.reader import Reader
 
@@ -116,6 +117,7 @@ def export(
     ending = output.suffix.removeprefix(".")
     rows = write(
         Reader(settings.published),
+        EVERY_STORE,
         table,
         stores=stores or None,
         first_day=first.date() if first else None,
@@ -155,19 +157,28 @@ def why(
     """Say why a key figure moved between two periods: parts that sum to its change."""
     from emma_platform.console import console
     from emma_platform.console_change import show_change
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.changes import explain_change
     from emma_platform.serving.periods import period
     from emma_platform.serving.reader import Reader
 
     _check_span(first, last)
     reader = Reader(settings.published)
-    second = period(reader, first.date() if first else None, last.date() if last else None)
+    second = period(reader, EVERY_STORE, first.date() if first else None, last.date() if last else None)
     try:
         before = second.other(against)
     except ValueError as error:
         raise click.UsageError(f"--against is previous, year or DATE..DATE, not {against!r}.") from error
     change = explain_change(
-        reader, kpi, before, second, stores=stores or None, categories=categories or None, product=product, by=by
+        reader,
+        EVERY_STORE,
+        kpi,
+        before,
+        second,
+        stores=stores or None,
+        categories=categories or None,
+        product=product,
+        by=by,
     )
     if plot:
         from emma_platform.serving.waterfall import waterfall
@@ -202,12 +213,15 @@ def report(
     """Say how good the forecasts of the last four weeks were: what was forecast, and what happened."""
     from emma_platform.console import console
     from emma_platform.console_report import show_report
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.reader import Reader
     from emma_platform.serving.report_card import report_card
 
     if plot and product:
         raise click.UsageError("--plot draws totals: leave out --product, or --plot.")
-    found = report_card(Reader(settings.published), stores=stores or None, category=category, product=product, by=by)
+    found = report_card(
+        Reader(settings.published), EVERY_STORE, stores=stores or None, category=category, product=product, by=by
+    )
     if plot:
         from emma_platform.serving.report_picture import picture
 

@@ -67,12 +67,15 @@ def list_(settings: Settings, store: str | None, everything: bool, as_json: bool
     """List the advice that waits for a decision, the largest expected gain first."""
     from emma_platform.console import console
     from emma_platform.console_advice import advice_json, show_advice
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.advice import all_advice
     from emma_platform.serving.reader import Reader
 
     reader = Reader(settings.published)
     found = [
-        one for one in all_advice(reader, settings.landing, store=store) if one.is_open or (everything and one.decided)
+        one
+        for one in all_advice(reader, EVERY_STORE, settings.landing, store=store)
+        if one.is_open or (everything and one.decided)
     ]
     if as_json:
         click.echo(json.dumps(advice_json(found, reader.publication.id), indent=2, ensure_ascii=False))
@@ -107,12 +110,14 @@ def _decide(
 ) -> None:
     from emma_platform.console import console
     from emma_platform.console_advice import show_decided
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.advice import decide
     from emma_platform.serving.reader import Reader
 
     reader = Reader(settings.published)
     show_decided(
-        console, decide(reader, settings, store, product, decision, price=price, now=datetime.now(UTC), **said)
+        console,
+        decide(reader, EVERY_STORE, settings, store, product, decision, price=price, now=datetime.now(UTC), **said),
     )
 
 
@@ -124,10 +129,11 @@ def account(settings: Settings, store: str | None, as_json: bool, plot: Path | N
     """Say what accepted advice promised, and what it delivered against stores that kept their price."""
     from emma_platform.console import console
     from emma_platform.console_advice import show_account
+    from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.advice_account import account as account_of
     from emma_platform.serving.reader import Reader
 
-    found = account_of(Reader(settings.published), store=store)
+    found = account_of(Reader(settings.published), EVERY_STORE, store=store)
     if plot:
         from emma_platform.serving.advice_picture import picture
 

@@ -21,6 +21,7 @@ from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
 from benchmarks.tree import Watch
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.pipeline.run import run_update
 from emma_platform.serving.reader import Reader
 
@@ -165,7 +166,9 @@ def test_the_rival_project_makes_the_same_figures(loaded: Path) -> None:
     products = pd.read_csv(loaded / "landing" / "products.csv", dtype={"product": "string"})
     theirs = key_figures(lines, products, pd.Timestamp(last)).set_index("product")
     names = ["units", "revenue", "units_28d", "revenue_28d", "receipts", "revenue_rank_28d", "cost"]
-    ours = Reader(loaded / "published").table("product_kpis", stores=[chain.store_name(store)], first_day=last)
+    ours = Reader(loaded / "published").table(
+        EVERY_STORE, "product_kpis", stores=[chain.store_name(store)], first_day=last
+    )
     assert len(theirs) == ours.num_rows
     for row in ours.to_pylist():
         other = theirs.loc[row["product"]]

@@ -20,6 +20,7 @@ from emma_platform.demo.account import Injected
 from emma_platform.demo.chain import Chain, make_chain
 from emma_platform.demo.landing import write_landing, write_sources_yaml
 from emma_platform.demo.picture import picture
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.partitions import StoreDay
 from emma_platform.pipeline.run import run_update
 from emma_platform.recompute.batch import BatchReport
@@ -115,7 +116,7 @@ def _batch(settings: Settings, console: Console, watch: Watch, title: str) -> Ba
 def _score(settings: Settings, chain: Chain, injected: Injected) -> scorecard.Scorecard:
     state = status(open_platform(settings))
     reader = Reader(settings.published)
-    tables = {table: reader.table(table) for table in scorecard.TABLES}
+    tables = {table: reader.table(EVERY_STORE, table) for table in scorecard.TABLES}
     (settings.home / PICTURE).write_bytes(picture(chain, tables))
     return scorecard.scorecard(chain, injected, tables, state["lines"], state["set_aside_by_reason"], settings=settings)
 

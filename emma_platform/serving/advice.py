@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emma_platform.model.access import StoreScope
 from emma_platform.model.advice import ADVICE_DECISIONS
 from emma_platform.serving.contents import PRODUCT_OVERVIEW
 from emma_platform.serving.decision_files import since, write
@@ -85,26 +86,26 @@ class Advice:
         return self.status == "recommend" and self.decided is None
 
 
-def all_advice(reader: Reader, landing: Path, *, store: str | None = None) -> list[Advice]:
-    """The advice for all products of a store or of all stores, the largest expected gain first.
+def all_advice(reader: Reader, scope: StoreScope, landing: Path, *, store: str | None = None) -> list[Advice]:
+    """The advice for all products of a store or of all in the scope, the largest expected gain first.
 
     Raises:
         ServingError: there is no such store.
     """
-    rows = reader.table(PRODUCT_OVERVIEW.name, stores=None if store is None else [store], columns=_COLUMNS)
-    found = _with_decisions(reader, landing, rows, store)
+    rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store], columns=_COLUMNS)
+    found = _with_decisions(reader, scope, landing, rows, store)
     return sorted(found, key=lambda one: (-(one.uplift[1] if one.uplift else 0.0), one.store, one.product))
 
 
-def advice_for(reader: Reader, landing: Path, store: str, product: str) -> Advice:
+def advice_for(reader: Reader, scope: StoreScope, landing: Path, store: str, product: str) -> Advice:
     """The advice for one product in one store.
 
     Raises:
         ServingError: there is no such store.
         AdviceError: there is no advice for this product there.
     """
-    rows = reader.table(PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
-    found = _with_decisions(reader, landing, rows.filter(pc.equal(rows["product"], pa.scalar(product))), store)
+    rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
+    found = _with_decisions(reader, scope, landing, rows.filter(pc.equal(rows["product"], pa.scalar(product))), store)
     if not found:
         raise AdviceError(
             f"there is no advice for product {product!r} in store {store!r}; "
@@ -115,6 +116,7 @@ def advice_for(reader: Reader, landing: Path, store: str, product: str) -> Advic
 
 def decide(
     reader: Reader,
+    scope: StoreScope,
     settings: Settings,
     store: str,
     product: str,
@@ -132,6 +134,7 @@ def decide(
 
     Args:
         reader: of the newest publication.
+        scope: the stores that may be seen.
         settings: where landing is, and the guardrails that another price is held against.
         store: the store.
         product: the product's code.
@@ -149,9 +152,9 @@ def decide(
         ServingError: there is no such store, or the publication is not kept any more.
         AdviceError: there is no such advice, it has changed, or the decision is not complete.
     """
-    advice = advice_for(reader, settings.landing, store, product)
+    advice = advice_for(reader, scope, settings.landing, store, product)
     if publication is not None and publication != reader.publication.id:
-        _check_same(advice, advice_for(reader.open(publication), settings.landing, store, product), publication)
+        _check_same(advice, advice_for(reader.open(publication), scope, settings.landing, store, product), publication)
     chosen = _price(advice, decision, price, reason, settings)
     made = Decided(decision, chosen, now, decided_by, reason, waiting=True)
     before = advice.decided
@@ -216,8 +219,10 @@ def _outside(advice: Advice, price: Decimal, settings: Settings) -> list[str]:
     return found
 
 
-def _with_decisions(reader: Reader, landing: Path, rows: pa.Table, store: str | None) -> list[Advice]:
-    decisions = _decisions(reader, landing, store)
+def _with_decisions(
+    reader: Reader, scope: StoreScope, landing: Path, rows: pa.Table, store: str | None
+) -> list[Advice]:
+    decisions = _decisions(reader, scope, landing, store)
     return [
         _advice(row, decisions.get((row["store"], row["product"])))
         for row in rows.to_pylist()
@@ -256,9 +261,11 @@ def _exact(value: float | Decimal | None) -> Decimal | None:
     return None if value is None else Decimal(str(value)).quantize(_CENTS)
 
 
-def _decisions(reader: Reader, landing: Path, store: str | None) -> dict[tuple[str, str], dict[str, Any]]:
+def _decisions(
+    reader: Reader, scope: StoreScope, landing: Path, store: str | None
+) -> dict[tuple[str, str], dict[str, Any]]:
     """The last decision on each product, published or waiting in landing."""
-    published = reader.table(ADVICE_DECISIONS.name, stores=None if store is None else [store])
+    published = reader.table(scope, ADVICE_DECISIONS.name, stores=None if store is None else [store])
     rows = [{**row, "waiting": False} for row in published.to_pylist()]
     known = {_identity(row) for row in rows}
     rows += [{**row, "waiting": True} for row in since(landing, reader.publication.at) if _identity(row) not in known]

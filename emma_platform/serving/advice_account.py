@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from emma_platform.model.access import StoreScope
 from emma_platform.model.advice import ADVICE_EFFECTS
 from emma_platform.serving.reader import Reader
 
@@ -75,13 +76,13 @@ class Account:
         }
 
 
-def account(reader: Reader, *, store: str | None = None) -> Account:
-    """The account of one store or of all.
+def account(reader: Reader, scope: StoreScope, *, store: str | None = None) -> Account:
+    """The account of one store or of all in the scope.
 
     Raises:
         ServingError: there is no such store.
     """
-    rows = reader.table(ADVICE_EFFECTS.name, stores=None if store is None else [store]).to_pylist()
+    rows = reader.table(scope, ADVICE_EFFECTS.name, stores=None if store is None else [store]).to_pylist()
     rows.sort(key=lambda row: (row["decided_at"], row["store"], row["product"]))
     compared = sorted(
         (row for row in rows if row["status"] == "measured" and row["promised_p50"] is not None),

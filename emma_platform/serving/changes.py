@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from emma_platform.engine.duckdb import DuckDBEngine, EngineError
 from emma_platform.engine.protocol import Input
+from emma_platform.model.access import StoreScope
 from emma_platform.model.parts import PART_NAMES, PARTS, Part
 from emma_platform.serving.periods import Period
 from emma_platform.serving.publication import ServingError
@@ -108,6 +109,7 @@ class Change:
 
 def explain_change(
     reader: Reader,
+    scope: StoreScope,
     kpi: str,
     first: Period,
     second: Period,
@@ -121,6 +123,7 @@ def explain_change(
 
     Args:
         reader: the publication.
+        scope: the stores that may be seen; without `stores`, the change is theirs.
         kpi: one of `kpi_changes.KPIS`.
         first: the period before.
         second: the period after.
@@ -133,14 +136,14 @@ def explain_change(
         ServingError: nothing of what is asked is published, or it cannot be asked for this figure.
     """
     _check(kpi, categories, product, by)
-    days = reader.store_days()
+    days = reader.store_days(scope)
     first_day = min((first for first, _ in days.values()), default=date.max)
     last_day = max((last for _, last in days.values()), default=date.min)
-    lives = _lives(reader.store_days(stores) if stores is not None else days, last_day)
+    lives = _lives(reader.store_days(scope, stores) if stores is not None else days, last_day)
     for asked in (first, second):
         if asked.last < first_day or asked.first > last_day:
             raise ServingError(f"there are no figures from {asked}; they go from {first_day} to {last_day}")
-    sums = _sums(reader, (first, second), lives)
+    sums = _sums(reader, scope, (first, second), lives)
     wanted = _Wanted(categories, product)
     later = second.first >= first.first
     rows = wanted.of(split_changes(sums, kpi, second_is_later=later))
@@ -207,13 +210,13 @@ def _lives(days: Mapping[str, tuple[date, date]], end: date) -> pa.Table:
     )
 
 
-def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table) -> pa.Table:
+def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], lives: pa.Table) -> pa.Table:
     """The rows of `kpi_changes.sql`, from the files of the months concerned."""
     stores = [str(store) for store in lives["store"].to_pylist()]
     paths = {
         path
         for period in periods
-        for path in reader.paths("product_kpis", stores=stores, first_day=period.first, last_day=period.last)
+        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
     }
     days = [
         (period.first + timedelta(offset), number)
@@ -230,9 +233,9 @@ def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table) -> pa
             }
         ),
         "lives": lives,
-        "promotions": reader.table("promotions", columns=("store", "product", "first_day", "last_day")),
-        "calendar": reader.table("calendar", columns=("store", "day", "event", "kind")),
-        "lost_units": _lost_units(reader, stores),
+        "promotions": reader.table(scope, "promotions", columns=("store", "product", "first_day", "last_day")),
+        "calendar": reader.table(scope, "calendar", columns=("store", "day", "event", "kind")),
+        "lost_units": _lost_units(reader, scope, stores),
     }
     with DuckDBEngine() as engine:
         try:
@@ -241,9 +244,9 @@ def _sums(reader: Reader, periods: tuple[Period, Period], lives: pa.Table) -> pa
             raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
 
 
-def _lost_units(reader: Reader, stores: Collection[str]) -> pa.Table:
+def _lost_units(reader: Reader, scope: StoreScope, stores: Collection[str]) -> pa.Table:
     """store, product, day, lost_units: what probable stock-outs cost, spread evenly over their days."""
-    runs = reader.table("probable_stock_outs", stores=stores, columns=_STOCK_OUT)
+    runs = reader.table(scope, "probable_stock_outs", stores=stores, columns=_STOCK_OUT)
     first, last = (runs[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in ("first_day", "last_day"))
     days = last - first + 1
     run = np.repeat(np.arange(len(days)), days)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.cells import plain
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
@@ -36,6 +37,7 @@ class Format(StrEnum):
 
 def export(
     reader: Reader,
+    scope: StoreScope,
     table: str,
     *,
     out: Path | BinaryIO,
@@ -52,6 +54,7 @@ def export(
 
     Args:
         reader: where the rows are.
+        scope: the stores that may be seen.
         table: the table.
         out: a file, which is whole or not there; `-` is standard output; or an open binary stream.
         format: csv, parquet or xlsx.
@@ -65,7 +68,7 @@ def export(
     if format not in set(Format):
         raise ServingError(f"there is no format {format!r}; there are {', '.join(Format)}")
     if format == Format.XLSX:
-        count = reader.count(table, stores=stores, first_day=first_day, last_day=last_day)
+        count = reader.count(scope, table, stores=stores, first_day=first_day, last_day=last_day)
         if count > MOST_ROWS:
             raise ServingError(
                 f"{table} has {count:,} such rows and an Excel sheet holds {MOST_ROWS:,}: "
@@ -73,7 +76,7 @@ def export(
             )
     # A sheet's cells pass through Python one by one, so fewer of them are held at a time.
     batch_rows = 2_000 if format == Format.XLSX else 20_000
-    batches = reader.batches(table, stores=stores, first_day=first_day, last_day=last_day, batch_rows=batch_rows)
+    batches = reader.batches(scope, table, stores=stores, first_day=first_day, last_day=last_day, batch_rows=batch_rows)
     with _stream(out) as stream:
         if format == Format.XLSX:
             return write_sheet(batches, batches.schema, table, stream)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import duckdb
 import pyarrow as pa
 
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import Publication, ServingError
 from emma_platform.serving.selection import SCHEMA, Selection
 
@@ -45,15 +46,19 @@ class Opened:
         """The selection.
 
         Raises:
-            ServingError: it names a store that the publication does not know.
+            ServingError: it names a store that the publication does not know, or that may not be seen: the answer does
+                not tell which.
         """
-        unknown = sorted((selection.stores or frozenset()) - self.stores)
+        seen = self.seen(selection.scope)
+        unknown = sorted((selection.asked or frozenset()).difference(seen))
         if unknown:
-            some = ", ".join(sorted(self.stores)[:10]) or "none"
-            raise ServingError(
-                f"there is no store {', '.join(map(repr, unknown))}; there are {len(self.stores)}: {some}"
-            )
+            some = ", ".join(seen[:10]) or "none"
+            raise ServingError(f"there is no store {', '.join(map(repr, unknown))}; there are {len(seen)}: {some}")
         return selection
+
+    def seen(self, scope: StoreScope) -> tuple[str, ...]:
+        """The stores of the publication within a scope, by name."""
+        return tuple(sorted(filter(scope.allows, self.stores)))
 
     def rows(self, selection: Selection, *, limit: int | None = None, batch_rows: int) -> pa.RecordBatchReader:
         """The selected rows, read as they are taken."""

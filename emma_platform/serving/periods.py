@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
 
@@ -58,13 +59,13 @@ class Period:
         return f"{self.first} to {self.last}"
 
 
-def period(reader: Reader, first: date | None = None, last: date | None = None) -> Period:
-    """The days from the first to the last; by default the last is the last known, and the first makes it four weeks.
+def period(reader: Reader, scope: StoreScope, first: date | None = None, last: date | None = None) -> Period:
+    """The days from the first to the last; by default up to the last day known of the stores in scope, four weeks long.
 
     Raises:
         ServingError: there are no key figures yet, or they end before the first day.
     """
-    days = reader.last_days().values()
+    days = reader.last_days(scope).values()
     if not days:
         raise ServingError("there are no key figures yet; run `emma update`")
     last = last or max(days)

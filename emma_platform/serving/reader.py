@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
 from emma_platform.serving.opened import Opened, attach, open_publication
 from emma_platform.serving.publication import Publication, ServingError, current, publications
@@ -63,7 +64,9 @@ class ProductPage:
 class Reader:
     """Reads the newest publication, or an older one; any number of threads may share a reader.
 
-    A reader stays with the publication it opened until `refresh`. Each call answers from one publication.
+    A reader stays with the publication it opened until `refresh`. Each call answers from one publication, and only of
+    the stores in the scope of who asks, counts and messages included; `selection` says what else that means. A store
+    outside is answered as one that does not exist.
     """
 
     def __init__(self, published: Path, *, publication_id: str | None = None) -> None:
@@ -78,7 +81,7 @@ class Reader:
 
     @property
     def publication(self) -> Publication:
-        """The publication that is read."""
+        """The publication that is read; its `rows` count every store's."""
         return self._opened.publication
 
     def refresh(self) -> bool:
@@ -103,23 +106,24 @@ class Reader:
         """The names of the published tables."""
         return tuple(SERVED)
 
-    def stores(self) -> tuple[str, ...]:
+    def stores(self, scope: StoreScope) -> tuple[str, ...]:
         """The stores that have rows, or stand in a stores file."""
-        return tuple(sorted(self._opened.stores))
+        return self._opened.seen(scope)
 
-    def rows(self, name: str) -> int:
+    def rows(self, scope: StoreScope, name: str) -> int:
         """The rows of a table.
 
         Raises:
             ServingError: there is no such table.
         """
         opened = self._opened
-        selection = select(name)
-        known = opened.publication.rows.get(name)
+        selection = select(scope, name)
+        known = opened.publication.rows.get(name) if scope.whole else None
         return opened.count(selection) if known is None else known
 
     def count(
         self,
+        scope: StoreScope,
         name: str,
         *,
         stores: Collection[str] | None = None,
@@ -128,11 +132,12 @@ class Reader:
     ) -> int:
         """How many rows `table` would return; filters and errors as there."""
         opened = self._opened
-        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day)
+        chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day)
         return opened.count(opened.check_stores(chosen))
 
     def table(
         self,
+        scope: StoreScope,
         name: str,
         *,
         stores: Collection[str] | None = None,
@@ -147,11 +152,12 @@ class Reader:
             ServingError: no such table, column or store; a filter that the table has no column for.
         """
         opened = self._opened
-        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
+        chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
         return opened.rows(opened.check_stores(chosen), limit=limit, batch_rows=100_000).read_all()
 
     def batches(
         self,
+        scope: StoreScope,
         name: str,
         *,
         stores: Collection[str] | None = None,
@@ -162,11 +168,12 @@ class Reader:
     ) -> pa.RecordBatchReader:
         """The rows of `table`, read as they are taken, in bounded memory; filters and errors as there."""
         opened = self._opened
-        chosen = select(name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
+        chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day, columns=columns)
         return opened.rows(opened.check_stores(chosen), batch_rows=batch_rows)
 
     def paths(
         self,
+        scope: StoreScope,
         name: str,
         *,
         stores: Collection[str] | None = None,
@@ -175,37 +182,38 @@ class Reader:
     ) -> tuple[str, ...]:
         """The Parquet files that hold the rows of `table`, and perhaps others; filters and errors as there."""
         opened = self._opened
-        chosen = opened.check_stores(select(name, stores=stores, first_day=first_day, last_day=last_day))
+        chosen = opened.check_stores(select(scope, name, stores=stores, first_day=first_day, last_day=last_day))
         return tuple(chosen.pick(opened.files.get(name, {})))
 
-    def store_days(self, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
+    def store_days(self, scope: StoreScope, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
         """Each store's first day with a sale and last day with key figures; a store without figures is left out.
 
         Raises:
             ServingError: there is no such store.
         """
         opened = self._opened
-        opened.check_stores(select("product_kpis", stores=stores))
+        asked = opened.check_stores(select(scope, "product_kpis", stores=stores)).stores
         return {
             store: (first, opened.last_days[store])
             for store, first in opened.first_days.items()
-            if stores is None or store in stores
+            if asked is None or store in asked
         }
 
-    def last_days(self) -> dict[str, date]:
+    def last_days(self, scope: StoreScope) -> dict[str, date]:
         """Each store's last day with key figures."""
-        return dict(self._opened.last_days)
+        return {store: day for store, day in self._opened.last_days.items() if scope.allows(store)}
 
-    def overview(self, store: str | None = None) -> pa.Table:
+    def overview(self, scope: StoreScope, store: str | None = None) -> pa.Table:
         """`product_overview` of one store or of all, by store and product.
 
         Raises:
             ServingError: there is no such store.
         """
-        return self.table(PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
+        return self.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
 
     def product(
         self,
+        scope: StoreScope,
         store: str,
         product: str,
         *,
@@ -215,6 +223,7 @@ class Reader:
         """The page of one product in one store.
 
         Args:
+            scope: the stores that may be seen.
             store: the store.
             product: the product's code.
             history_days: days of key figures up to the store's last day; None for all.
@@ -227,12 +236,12 @@ class Reader:
         opened = self._opened
         last_day = opened.last_days.get(store)
         first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
-        opened.check_stores(select("product_kpis", stores=[store]))
+        opened.check_stores(select(scope, "product_kpis", stores=[store]))
 
         def read(name: str, order: str = "") -> pa.Table:
-            return opened.few(select(name, stores=[store], product=product), order=order)
+            return opened.few(select(scope, name, stores=[store], product=product), order=order)
 
-        kpis = select("product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
+        kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
         newest, earlier = _by_origin(read("sales_forecast", "day, made_on"))
         page = ProductPage(
             publication=opened.publication.id,
@@ -248,18 +257,20 @@ class Reader:
             promotions=read("promotions", "first_day, last_day, store, kind"),
         )
         said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
-        if not any(rows.num_rows for rows in said) and not opened.count(select("products", product=product)):
+        if not any(rows.num_rows for rows in said) and not opened.count(select(scope, "products", product=product)):
             raise ServingError(
                 f"there is no product {product!r} in store {store!r}; `emma export product_overview` lists them"
             )
         return page
 
-    def sql(self, query: str) -> pa.Table:
+    def sql(self, scope: StoreScope, query: str) -> pa.Table:
         """The result of one SELECT over the published tables; it can write nothing and read no other file.
 
         Raises:
-            ServingError: it is no single SELECT, or DuckDB refuses it.
+            ServingError: the scope is not every store, it is no single SELECT, or DuckDB refuses it.
         """
+        if not scope.whole:
+            raise ServingError("SQL reads every store: only who may see all of them may ask in it")
         opened = self._opened
         with attach(opened.publication) as connection:
             roots = connection.execute(

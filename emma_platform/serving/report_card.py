@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
 
@@ -111,6 +112,7 @@ class Report:
 
 def report_card(
     reader: Reader,
+    scope: StoreScope,
     *,
     stores: Collection[str] | None = None,
     category: str | None = None,
@@ -121,6 +123,7 @@ def report_card(
 
     Args:
         reader: the publication.
+        scope: the stores that may be seen.
         stores: only these stores.
         category: only this category.
         product: only this product; then there is a row for each store.
@@ -129,7 +132,7 @@ def report_card(
     Raises:
         ServingError: no such store, or nothing of this kind has a report card yet.
     """
-    accuracy = reader.table("forecast_accuracy", stores=stores)
+    accuracy = reader.table(scope, "forecast_accuracy", stores=stores)
     chosen = sorted({str(store) for store in accuracy["store"].to_pylist()})
     by = by or ("product" if product else "store" if len(chosen) > 1 else "product" if category else "category")
     products = _equal(_equal(_equal(accuracy, "level", "product"), "category", category), "product", product)
@@ -138,7 +141,7 @@ def report_card(
             "nothing of this has a report card: a store's starts four weeks after its first sale, a product's 14 days"
             " later"
         )
-    totals = reader.table("sales_forecast_totals", stores=stores)
+    totals = reader.table(scope, "sales_forecast_totals", stores=stores)
     level = "store" if category is None else "category"
     whole, daily = _together(_equal(_equal(totals, "level", level), "category", category))
     where = f"{len(chosen)} stores" if len(chosen) > 1 else chosen[0]

@@ -1,6 +1,12 @@
-"""Which rows and columns of a published table are asked for, checked and turned into SQL.
+"""Which rows and columns of a published table are asked for and may be seen, checked and turned into SQL.
 
-Belongs here: names and filters. Does not belong here: running the statement (`reader`).
+Belongs here: names, filters and the scope. Does not belong here: running the statement (`opened`).
+
+What somebody sees whose scope is not every store: of a table with a column store the rows of the stores in the scope,
+and of `promotions` and `calendar` also those of every store (store is null). A row that belongs to no store because its
+store could not be read (`set_aside_rows`, and its file in `publication_files`) may be any store's: only who sees all
+sees it. Of the tables without a store, `products` and `columns` are the same for all; those that tell of the whole
+chain (`price_priors`, `publication`) have no rows for who sees a part of it.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from emma_platform.model.access import StoreScope
 from emma_platform.model.partitions import month_of
 from emma_platform.model.schema import Grain, Table
 from emma_platform.model.tables import KEPT
@@ -24,25 +31,34 @@ SCHEMA = "serving"
 
 _NULL_IS_EVERY_STORE = frozenset({"promotions", "calendar"})
 
+_OF_THE_CHAIN = frozenset({"price_priors", "publication"})
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Rows and columns of one table.
 
     Attributes:
+        scope: who asks may see the rows of these stores only, as the module says.
         table: the table.
         columns: its columns, in the order asked for.
-        stores: only rows of these stores; None for all. Promotions and calendar entries of all stores count as theirs.
+        asked: only rows of these stores; None for all. Promotions and calendar entries of all stores count as theirs.
         product: only rows of this product; None for all.
         first_day, last_day: only rows of these days, both included, by `day` or, where there is none, by `made_on`.
     """
 
+    scope: StoreScope
     table: Table
     columns: tuple[str, ...]
-    stores: frozenset[str] | None = None
+    asked: frozenset[str] | None = None
     product: str | None = None
     first_day: date | None = None
     last_day: date | None = None
+
+    @property
+    def stores(self) -> frozenset[str] | None:
+        """The stores whose rows are read: those asked for that may be seen; None for every row."""
+        return self.scope.narrow(self.asked) if "store" in self.table.names else None
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,7 +86,7 @@ class Selection:
         if self.in_files:
             source = "read_parquet($paths, hive_partitioning = false)"
         chosen = what or ", ".join(f'"{name}"' for name in self.columns)
-        conditions = []
+        conditions = ["false"] if self.table.name in _OF_THE_CHAIN and not self.scope.whole else []
         if self.stores is not None:
             every = " OR store IS NULL" if self.table.name in _NULL_IS_EVERY_STORE else ""
             # Spelled out, not a list: only then files and row groups are skipped by their statistics.
@@ -94,6 +110,7 @@ class Selection:
 
 
 def select(
+    scope: StoreScope,
     name: str,
     *,
     stores: Collection[str] | None = None,
@@ -120,7 +137,7 @@ def select(
     if first_day or last_day:
         _day_column(table)
     chosen = tuple(table.names if columns is None else columns)
-    return Selection(table, chosen, None if stores is None else frozenset(stores), product, first_day, last_day)
+    return Selection(scope, table, chosen, None if stores is None else frozenset(stores), product, first_day, last_day)
 
 
 @cache

@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.pipeline.run import run_update
 from emma_platform.recompute.batch import WAITING, rebuild
 from emma_platform.serving.reader import Reader
@@ -132,10 +133,10 @@ def look_for_a_while(folder: Path, look: str, together: Barrier) -> None:
 
 def read(folder: Path) -> None:
     reader = Reader(folder / "published")
-    rows = {name: reader.table(name).num_rows for name in reader.publication.versions}
+    rows = {name: reader.table(EVERY_STORE, name).num_rows for name in reader.publication.versions}
     assert rows == {name: reader.publication.rows[name] for name in rows}
-    sold = reader.table("clean_sales", columns=["store", "day", "revenue"])
-    told = reader.table("product_kpis", columns=["store", "day", "revenue"])
+    sold = reader.table(EVERY_STORE, "clean_sales", columns=["store", "day", "revenue"])
+    told = reader.table(EVERY_STORE, "product_kpis", columns=["store", "day", "revenue"])
     assert sum(sold["revenue"].to_pylist()) == pytest.approx(sum(told["revenue"].to_pylist()))
 
 

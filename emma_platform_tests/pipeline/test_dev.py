@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from emma_platform.cli import main
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.pipeline.dagster_home import DagsterHome
 from emma_platform_tests.recompute.home import HEADER, day, sale
@@ -165,7 +166,7 @@ def test_from_a_dropped_file_to_a_publication_and_a_clean_end(dev: Dev) -> None:
     assert dev.update() == 0
     until("backfilled", lambda: dev.ended(backfill))
     assert dev.ended(backfill) == "COMPLETED_SUCCESS"
-    sold = Reader(dev.home / "published").table("product_kpis", columns=["units"])
+    sold = Reader(dev.home / "published").table(EVERY_STORE, "product_kpis", columns=["units"])
     assert sold["units"].to_pylist() == [3] * 29
     until("without a run at work", dev.idle)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from emma_platform.console import remedied
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.recompute.ledger import partitions
 from emma_platform.recompute.status import status
 from emma_platform.serving.contents import SERVED
@@ -64,7 +65,7 @@ def copy(saved: Path, folder: Path) -> Home:
 def content(reader: Reader) -> dict[str, list[str]]:
     """Every row of every published table."""
     names = [name for name in SERVED if name not in NAMING_THEMSELVES]
-    return {name: sorted(map(repr, reader.table(name).to_pylist())) for name in names}
+    return {name: sorted(map(repr, reader.table(EVERY_STORE, name).to_pylist())) for name in names}
 
 
 def state(home: Home) -> dict[str, object]:

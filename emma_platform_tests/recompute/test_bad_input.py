@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.recompute.status import status
 from emma_platform.serving.reader import Reader
 from emma_platform.sources.protocol import SourceError
@@ -58,7 +59,7 @@ def state(home: Home) -> dict[str, Any]:
     assert lines["in"] == lines["clean"] + lines["set_aside"] + lines["duplicates"]
     assert lines["clean"] == len(home.rows("clean_sales"))
     assert len([row for row in home.rows("raw_sales", ["file"]) if row == ("good.csv",)]) == 1
-    assert Reader(home.settings.published).rows("clean_sales") == lines["clean"]
+    assert Reader(home.settings.published).rows(EVERY_STORE, "clean_sales") == lines["clean"]
     return now
 
 

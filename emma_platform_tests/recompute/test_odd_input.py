@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.recompute.batch import update
 from emma_platform.recompute.platform import open_platform
 from emma_platform.recompute.status import status
@@ -62,7 +63,7 @@ def test_formulas_are_text_and_leave_as_text(tmp_path: Path) -> None:
     home.update()
     assert state(home)["lines"]["clean"] == 6
     assert {(formula,) for formula in formulas} <= set(home.rows("clean_sales", ["product"]))
-    assert Reader(home.settings.published).product("S1", "=1+1").kpis.num_rows == 1
+    assert Reader(home.settings.published).product(EVERY_STORE, "S1", "=1+1").kpis.num_rows == 1
 
 
 def test_numbers_that_are_none_are_set_aside_by_reason(tmp_path: Path) -> None:
@@ -108,10 +109,10 @@ def test_any_store_name_goes_all_the_way(tmp_path: Path) -> None:
     names = {store["store"] for store in now["stores"]}
     assert names == {"S1", *STRANGE}
     reader = Reader(home.settings.published)
-    assert set(reader.stores()) == names
+    assert set(reader.stores(EVERY_STORE)) == names
     for name in names:
-        assert reader.product(name, "P1").kpis.num_rows == 1
-        assert reader.table("sales_forecast", stores=[name]).num_rows == 28
+        assert reader.product(EVERY_STORE, name, "P1").kpis.num_rows == 1
+        assert reader.table(EVERY_STORE, "sales_forecast", stores=[name]).num_rows == 28
     assert not (tmp_path / "x").exists()
     home.sell("stores-of-all-kinds.csv", *(sale(name, product="P1", receipt="B", quantity=2) for name in STRANGE))
     assert home.update().partitions["clean_sales"] == len(STRANGE)

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from emma_platform.engine.duckdb import EngineError
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.recompute.batch import rebuild
 from emma_platform.recompute.ledger import Key, partitions
 from emma_platform.recompute.recovery import UnknownStoreError
@@ -77,7 +78,7 @@ def lose_ledger(home: Home) -> None:
 
 
 def seen(home: Home) -> list[str]:
-    return sorted(map(repr, Reader(home.settings.published).table("product_kpis").to_pylist()))
+    return sorted(map(repr, Reader(home.settings.published).table(EVERY_STORE, "product_kpis").to_pylist()))
 
 
 def test_a_lost_ledger_is_made_again_from_the_archive(home: Home) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.parts import PART_NAMES
 from emma_platform.serving.changes import FIGURES, explain_change
 from emma_platform.serving.periods import Period, period
@@ -43,12 +44,12 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 
 def latest(reader: Reader) -> tuple[Period, Period]:
-    second = period(reader)
+    second = period(reader, EVERY_STORE)
     return second.other("previous"), second
 
 
 def test_the_last_four_weeks_against_those_before(reader: Reader) -> None:
-    change = explain_change(reader, "revenue", *latest(reader))
+    change = explain_change(reader, EVERY_STORE, "revenue", *latest(reader))
     assert (change.first, change.second) == (Period(on(0), on(27)), Period(on(28), on(55)))
     assert {name: amount for name, amount in change.total.items() if amount} == {
         "before": Decimal("255.08"), "after": Decimal("395.08"), "change": Decimal(140),
@@ -63,7 +64,7 @@ def test_the_last_four_weeks_against_those_before(reader: Reader) -> None:
 @pytest.mark.parametrize("kpi", KPIS)
 @pytest.mark.parametrize("by", ["store", "category", "product"])
 def test_rows_sum_to_the_whole(reader: Reader, kpi: str, by: str) -> None:
-    change = explain_change(reader, kpi, Period(on(3), on(20)), Period(on(25), on(55)), by=by)
+    change = explain_change(reader, EVERY_STORE, kpi, Period(on(3), on(20)), Period(on(25), on(55)), by=by)
     rows = change.rows.to_pylist()
     for name in FIGURES:
         assert sum(row[name] for row in rows) == change.total[name]
@@ -75,40 +76,43 @@ def test_rows_sum_to_the_whole(reader: Reader, kpi: str, by: str) -> None:
 
 def test_what_is_asked_for_is_a_part_of_the_whole(reader: Reader) -> None:
     periods = latest(reader)
-    rows = {row["product"]: row for row in explain_change(reader, "revenue", *periods, by="product").rows.to_pylist()}
-    only = explain_change(reader, "revenue", *periods, product="P2")
+    rows = {
+        row["product"]: row
+        for row in explain_change(reader, EVERY_STORE, "revenue", *periods, by="product").rows.to_pylist()
+    }
+    only = explain_change(reader, EVERY_STORE, "revenue", *periods, product="P2")
     assert only.total == {name: rows["P2"][name] for name in FIGURES}
-    tea = explain_change(reader, "revenue", *periods, categories=["tea"])
+    tea = explain_change(reader, EVERY_STORE, "revenue", *periods, categories=["tea"])
     assert tea.total["change"] == rows["P2"]["change"] + rows["P3"]["change"]
-    assert explain_change(reader, "revenue", *periods, stores=["S2"]).total["stores_opened"] == 56
-    assert explain_change(reader, "receipts", *periods, stores=["S1"]).total["after"] == 3 * 28
+    assert explain_change(reader, EVERY_STORE, "revenue", *periods, stores=["S2"]).total["stores_opened"] == 56
+    assert explain_change(reader, EVERY_STORE, "receipts", *periods, stores=["S1"]).total["after"] == 3 * 28
 
 
 def test_margin_says_what_it_leaves_out(reader: Reader) -> None:
-    change = explain_change(reader, "gross_margin", *latest(reader))
+    change = explain_change(reader, EVERY_STORE, "gross_margin", *latest(reader))
     assert change.total["price"] == 28
     assert change.left_out == Decimal("1.11") * 56
     assert "62.16" in change.notes()[0]
 
 
 def test_a_period_that_reaches_beyond_the_figures_is_said(reader: Reader) -> None:
-    change = explain_change(reader, "units", Period(on(-9), on(9)), Period(on(10), on(29)))
+    change = explain_change(reader, EVERY_STORE, "units", Period(on(-9), on(9)), Period(on(10), on(29)))
     assert change.notes() == [
         f"Figures go from {on(0)} to {on(55)}; the period {on(-9)} to {on(9)} reaches beyond them."
     ]
 
 
 def test_as_json(reader: Reader) -> None:
-    found = explain_change(reader, "revenue", *latest(reader), by="store").to_json()
+    found = explain_change(reader, EVERY_STORE, "revenue", *latest(reader), by="store").to_json()
     assert found["second_period"] == [day(28), day(55)]
     assert found["total"]["volume"] == 56.0
     assert [row["store"] for row in found["rows"]] == ["S1", "S2"]
 
 
 def test_a_waterfall_is_a_picture(reader: Reader, tmp_path: Path) -> None:
-    assert waterfall(explain_change(reader, "revenue", *latest(reader))).startswith(b"\x89PNG")
+    assert waterfall(explain_change(reader, EVERY_STORE, "revenue", *latest(reader))).startswith(b"\x89PNG")
     still = Period(on(0), on(6))
-    assert waterfall(explain_change(reader, "revenue", still, still)).startswith(b"\x89PNG")
+    assert waterfall(explain_change(reader, EVERY_STORE, "revenue", still, still)).startswith(b"\x89PNG")
 
 
 def test_periods() -> None:
@@ -131,11 +135,11 @@ def test_what_cannot_be_asked(reader: Reader) -> None:
         "nothing of what was asked": {"kpi": "units", "product": "P9"},
     }.items():
         with pytest.raises(ServingError, match=message):
-            explain_change(reader, first=first, second=second, **asked)  # type: ignore[arg-type]
+            explain_change(reader, EVERY_STORE, first=first, second=second, **asked)  # type: ignore[arg-type]
     with pytest.raises(ServingError, match="there are no figures from 2020"):
-        explain_change(reader, "units", Period(date(2020, 1, 1), date(2020, 1, 5)), second)
+        explain_change(reader, EVERY_STORE, "units", Period(date(2020, 1, 1), date(2020, 1, 5)), second)
     with pytest.raises(ServingError, match="they end on"):
-        period(reader, date(2030, 1, 1))
+        period(reader, EVERY_STORE, date(2030, 1, 1))
 
 
 def test_goods_that_were_not_there_are_a_part_of_their_own(tmp_path: Path) -> None:
@@ -153,8 +157,8 @@ def test_goods_that_were_not_there_are_a_part_of_their_own(tmp_path: Path) -> No
     home.update()
     home.platform.ledger.close()
     reader = Reader(home.settings.published)
-    (lost,) = reader.table("probable_stock_outs")["lost_units"].to_pylist()
-    change = explain_change(reader, "units", *latest(reader), by="product")
+    (lost,) = reader.table(EVERY_STORE, "probable_stock_outs")["lost_units"].to_pylist()
+    change = explain_change(reader, EVERY_STORE, "units", *latest(reader), by="product")
     assert float(change.total["stock_outs"]) == pytest.approx(-lost, rel=0.15)
     assert {row["product"]: bool(row["stock_outs"]) for row in change.rows.to_pylist()} == {
         "P1": True, "P2": False, "P3": False,

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.tables import CLEAN_SALES, PRODUCTS
 from emma_platform.serving.cells import guarded, iso
 from emma_platform.serving.export import export
@@ -55,15 +56,15 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(reader: Reader, tmp_path: Path) -
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as cat:
-        export(reader, "clean_sales", out=pipe, format="csv", stores=["S001"], **DAYS)
+        export(reader, EVERY_STORE, "clean_sales", out=pipe, format="csv", stores=["S001"], **DAYS)
         assert len(cat.communicate()[0].splitlines()) == 13
     assert pipe.is_fifo()
 
 
 def test_csv_reads_back_as_it_was(reader: Reader, tmp_path: Path) -> None:
     out = tmp_path / "sales.csv"
-    assert export(reader, "clean_sales", out=out, format="csv", stores=["S001"], **DAYS) == 12
-    expected = reader.table("clean_sales", stores=["S001"], **DAYS)
+    assert export(reader, EVERY_STORE, "clean_sales", out=out, format="csv", stores=["S001"], **DAYS) == 12
+    expected = reader.table(EVERY_STORE, "clean_sales", stores=["S001"], **DAYS)
     types = {field.name: field.type for field in CLEAN_SALES.arrow_schema()}
     back = pa_csv.read_csv(out, convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=False))
     assert back.cast(expected.schema).equals(expected)
@@ -75,17 +76,17 @@ def test_csv_reads_back_as_it_was(reader: Reader, tmp_path: Path) -> None:
 
 def test_parquet_is_the_table(reader: Reader, tmp_path: Path) -> None:
     out = tmp_path / "kpis.parquet"
-    assert export(reader, "product_kpis", out=out, format="parquet", **DAYS) == 24
-    expected = reader.table("product_kpis", **DAYS)
+    assert export(reader, EVERY_STORE, "product_kpis", out=out, format="parquet", **DAYS) == 24
+    expected = reader.table(EVERY_STORE, "product_kpis", **DAYS)
     assert pq.read_schema(out) == expected.schema
     assert pq.read_table(out).equals(expected)
 
 
 def test_excel_reads_back(reader: Reader, tmp_path: Path) -> None:
     out = tmp_path / "sales.xlsx"
-    assert export(reader, "clean_sales", out=out, format="xlsx", stores=["S002"], **DAYS) == 12
+    assert export(reader, EVERY_STORE, "clean_sales", out=out, format="xlsx", stores=["S002"], **DAYS) == 12
     header, *rows = sheet_of(out)
-    expected = reader.table("clean_sales", stores=["S002"], **DAYS)
+    expected = reader.table(EVERY_STORE, "clean_sales", stores=["S002"], **DAYS)
     assert header == expected.column_names
     for row, known in zip(rows, expected.to_pylist(), strict=True):
         found = dict(zip(header, row, strict=True))
@@ -96,7 +97,7 @@ def test_excel_reads_back(reader: Reader, tmp_path: Path) -> None:
 def test_an_empty_selection_has_a_header(reader: Reader, tmp_path: Path) -> None:
     nothing = {"first_day": date(1999, 1, 1), "last_day": date(1999, 1, 2)}
     for name in ("csv", "parquet", "xlsx"):
-        assert export(reader, "clean_sales", out=tmp_path / name, format=name, **nothing) == 0
+        assert export(reader, EVERY_STORE, "clean_sales", out=tmp_path / name, format=name, **nothing) == 0
     assert (tmp_path / "csv").read_text().startswith('"store","day"')
     assert pq.read_schema(tmp_path / "parquet") == CLEAN_SALES.arrow_schema()
     assert sheet_of(tmp_path / "xlsx") == [list(CLEAN_SALES.names)]
@@ -106,7 +107,7 @@ def test_an_empty_selection_has_a_header(reader: Reader, tmp_path: Path) -> None
 def test_texts_are_never_formulas(tmp_path: Path, name: str) -> None:
     reader = products_reader(tmp_path, products([*RUNS, *HARMLESS, None]))
     out = tmp_path / f"products.{name}"
-    export(reader, "products", out=out, format=name)
+    export(reader, EVERY_STORE, "products", out=out, format=name)
     if name == "csv":
         found = [row["name"] for row in csv.DictReader(io.StringIO(out.read_bytes().decode(), newline=""))]
     else:
@@ -115,7 +116,9 @@ def test_texts_are_never_formulas(tmp_path: Path, name: str) -> None:
 
 
 def test_parquet_keeps_texts_as_they_are(tmp_path: Path) -> None:
-    export(products_reader(tmp_path, products(list(RUNS))), "products", out=tmp_path / "x", format="parquet")
+    export(
+        products_reader(tmp_path, products(list(RUNS))), EVERY_STORE, "products", out=tmp_path / "x", format="parquet"
+    )
     assert pq.read_table(tmp_path / "x")["name"].to_pylist() == list(RUNS)
 
 
@@ -133,17 +136,17 @@ def test_the_guard_adds_an_apostrophe_or_nothing(text: str) -> None:
 
 def test_empty_text_and_nothing_differ_in_csv(tmp_path: Path) -> None:
     reader = products_reader(tmp_path, products(["", None]))
-    export(reader, "products", out=tmp_path / "x", format="csv")
+    export(reader, EVERY_STORE, "products", out=tmp_path / "x", format="csv")
     assert (tmp_path / "x").read_text().splitlines()[1:] == ['"P0000","",,,,', '"P0001",,,,,']
 
 
 def test_decimals_are_exact(tmp_path: Path) -> None:
     costs = [Decimal("123456789012.345678"), Decimal("0.000001"), Decimal("0.1"), Decimal(0)]
     reader = products_reader(tmp_path, products(["a", "b", "c", "d"], unit_cost=costs))
-    export(reader, "products", out=tmp_path / "x.csv", format="csv")
+    export(reader, EVERY_STORE, "products", out=tmp_path / "x.csv", format="csv")
     found = [row["unit_cost"] for row in csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text()))]
     assert found == ["123456789012.345678", "0.000001", "0.100000", "0.000000"]
-    export(reader, "products", out=tmp_path / "x.xlsx", format="xlsx")
+    export(reader, EVERY_STORE, "products", out=tmp_path / "x.xlsx", format="xlsx")
     assert [row[3] for row in sheet_of(tmp_path / "x.xlsx")[1:]] == ["123456789012.345678", 0.000001, 0.1, 0.0]
 
 
@@ -161,7 +164,7 @@ def test_dates_before_excels_calendar_are_text(reader: Reader, tmp_path: Path) -
     store = DeltaStore(tmp_path / "lake")
     versions = {"stock": store.commit("stock", rows, Whole(), {})}
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
-    export(Reader(tmp_path / "p"), "stock", out=tmp_path / "x.xlsx", format="xlsx")
+    export(Reader(tmp_path / "p"), EVERY_STORE, "stock", out=tmp_path / "x.xlsx", format="xlsx")
     assert [row[1] for row in sheet_of(tmp_path / "x.xlsx")[1:]] == ["1900-02-28", date(1900, 3, 1)]
 
 
@@ -172,7 +175,7 @@ def test_more_rows_than_a_sheet_holds(tmp_path: Path) -> None:
     rows = pa.table(empty | {"product": names}).cast(PRODUCTS.arrow_schema())
     reader = products_reader(tmp_path, rows)
     with pytest.raises(ServingError, match=r"1,048,576 such rows .* export as csv or parquet"):
-        export(reader, "products", out=tmp_path / "x.xlsx", format="xlsx")
+        export(reader, EVERY_STORE, "products", out=tmp_path / "x.xlsx", format="xlsx")
     assert not (tmp_path / "x.xlsx").exists()
 
 
@@ -182,27 +185,28 @@ def test_a_failed_export_leaves_what_was_there(tmp_path: Path) -> None:
     out.parent.mkdir()
     out.write_text("before")
     with pytest.raises(ServingError, match="40000 letters"):
-        export(reader, "products", out=out, format="xlsx")
+        export(reader, EVERY_STORE, "products", out=out, format="xlsx")
     assert out.read_text() == "before"
     assert list(out.parent.iterdir()) == [out]
 
 
 def test_unknown_format(reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="there are csv, parquet, xlsx"):
-        export(reader, "products", out=tmp_path / "x", format="pdf")
+        export(reader, EVERY_STORE, "products", out=tmp_path / "x", format="pdf")
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet", "xlsx"])
 def test_a_pipe_is_written_like_a_file(reader: Reader, tmp_path: Path, name: str) -> None:
     program = (
         "import sys; from pathlib import Path; from emma_platform.serving.export import export; "
+        "from emma_platform.model.access import EVERY_STORE; "
         "from emma_platform.serving.reader import Reader; "
-        f"export(Reader(Path(sys.argv[1])), 'stores', out=Path('-'), format='{name}')"
+        f"export(Reader(Path(sys.argv[1])), EVERY_STORE, 'stores', out=Path('-'), format='{name}')"
     )
     folder = str(reader.publication.file.parent)
     piped = subprocess.run([sys.executable, "-c", program, folder], stdout=subprocess.PIPE, check=True).stdout
     stream = io.BytesIO()
-    assert export(reader, "stores", out=stream, format=name) == 2
+    assert export(reader, EVERY_STORE, "stores", out=stream, format=name) == 2
     if name == "xlsx":
         (tmp_path / "x").write_bytes(piped)
         assert len(sheet_of(tmp_path / "x")) == 3

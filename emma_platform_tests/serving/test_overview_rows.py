@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.tables import TABLES
 from emma_platform.serving import overview_rows, publish
 from emma_platform.serving.files import LakeFile
@@ -43,7 +44,7 @@ class Chain:
             self.store, versions=self.versions, published=folder or self.published,
             publication_id=f"p{self.number}", at=chain.AT, keep=2,
         )  # fmt: skip
-        return Reader(folder or self.published).overview()
+        return Reader(folder or self.published).overview(EVERY_STORE)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.schema import Grain
 from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.serving.contents import SERVED
@@ -79,13 +80,17 @@ def test_a_filter_on_store_opens_only_its_files(put: Publish, published: Path) -
 @pytest.mark.parametrize("name", chain.ODD_STORES)
 def test_stores_with_odd_names(odd_reader: Reader, name: str) -> None:
     quoted = name.replace("'", "''")
-    by_view = odd_reader.sql(f"SELECT store, day, product, units FROM product_kpis WHERE store = '{quoted}'")
-    by_reader = odd_reader.table("product_kpis", stores=[name], columns=["store", "day", "product", "units"])
+    by_view = odd_reader.sql(
+        EVERY_STORE, f"SELECT store, day, product, units FROM product_kpis WHERE store = '{quoted}'"
+    )
+    by_reader = odd_reader.table(
+        EVERY_STORE, "product_kpis", stores=[name], columns=["store", "day", "product", "units"]
+    )
     assert as_set(by_view) == as_set(by_reader)
     assert by_reader["store"].unique().to_pylist() == [name]
     assert by_reader.num_rows == 9
-    assert odd_reader.product(name, "P1").kpis.num_rows == 3
-    assert odd_reader.overview(name).num_rows == 3
+    assert odd_reader.product(EVERY_STORE, name, "P1").kpis.num_rows == 3
+    assert odd_reader.overview(EVERY_STORE, name).num_rows == 3
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +126,15 @@ def test_rows_without_a_store_day_are_there(tmp_path: Path, published: Path) -> 
         keep=1,
     )
     reader = Reader(published)
-    assert reader.rows("set_aside_rows") == 6
-    assert reader.sql("SELECT count(*) AS n FROM set_aside_rows WHERE store = 'S1'").to_pylist() == [{"n": 4}]
-    assert reader.table("set_aside_rows", stores=["S1"]).num_rows == 4
-    assert reader.sql("SELECT count(*) AS n FROM set_aside_rows WHERE store IS NULL").to_pylist() == [{"n": 2}]
-    assert reader.table("set_aside_rows", first_day=chain.LAST_DAY).num_rows == 1
+    assert reader.rows(EVERY_STORE, "set_aside_rows") == 6
+    assert reader.sql(EVERY_STORE, "SELECT count(*) AS n FROM set_aside_rows WHERE store = 'S1'").to_pylist() == [
+        {"n": 4}
+    ]
+    assert reader.table(EVERY_STORE, "set_aside_rows", stores=["S1"]).num_rows == 4
+    assert reader.sql(EVERY_STORE, "SELECT count(*) AS n FROM set_aside_rows WHERE store IS NULL").to_pylist() == [
+        {"n": 2}
+    ]
+    assert reader.table(EVERY_STORE, "set_aside_rows", first_day=chain.LAST_DAY).num_rows == 1
 
 
 def test_an_empty_platform_publishes_every_table_without_rows(tmp_path: Path, published: Path) -> None:
@@ -135,9 +144,9 @@ def test_an_empty_platform_publishes_every_table_without_rows(tmp_path: Path, pu
     assert set(publication.rows.values()) == {0}
     reader = Reader(published)
     for name in reader.tables():
-        assert reader.table(name).schema == SERVED[name].arrow_schema()
-    assert reader.overview().num_rows == 0
-    assert reader.stores() == ()
+        assert reader.table(EVERY_STORE, name).schema == SERVED[name].arrow_schema()
+    assert reader.overview(EVERY_STORE).num_rows == 0
+    assert reader.stores(EVERY_STORE) == ()
 
 
 def test_a_version_whose_rows_are_gone(tmp_path: Path, published: Path) -> None:
@@ -147,7 +156,7 @@ def test_a_version_whose_rows_are_gone(tmp_path: Path, published: Path) -> None:
     store.commit("product_kpis", empty, Days({"S001": frozenset({chain.LAST_DAY})}), {})
     version = store.version("product_kpis")
     publish(store, versions={"product_kpis": version}, published=published, publication_id="p", at=chain.AT, keep=1)
-    last = {(row["store"], row["day"]) for row in Reader(published).overview().to_pylist()}
+    last = {(row["store"], row["day"]) for row in Reader(published).overview(EVERY_STORE).to_pylist()}
     assert last == {("S001", chain.days_before(2)[0]), ("S002", chain.LAST_DAY)}
 
 
@@ -155,11 +164,11 @@ def test_a_second_publication_leaves_the_first_as_it_was(put: Publish, published
     first = put(0)
     before = hashlib.sha256(first.file.read_bytes()).hexdigest()
     reader = Reader(published)
-    rows = as_set(reader.table("clean_sales"))
+    rows = as_set(reader.table(EVERY_STORE, "clean_sales"))
     second = put(1)
     assert hashlib.sha256(first.file.read_bytes()).hexdigest() == before
-    assert as_set(reader.table("clean_sales")) == rows
-    assert as_set(reader.open("p0").table("clean_sales")) == rows
+    assert as_set(reader.table(EVERY_STORE, "clean_sales")) == rows
+    assert as_set(reader.open("p0").table(EVERY_STORE, "clean_sales")) == rows
     assert [p.id for p in publications(published)] == ["p1", "p0"]
     assert current(published) == second
     assert json.loads((published / "current.json").read_text())["id"] == "p1"

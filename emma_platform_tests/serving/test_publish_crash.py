@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.publication import current
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.serving.conftest import Lake, Publish
@@ -51,10 +52,10 @@ print(moves, reads)
 def check_whole(reader: Reader) -> None:
     """Every table shows the state that the publication's id names."""
     mark = int(reader.publication.id[1]) * 1000
-    assert min(int(name.split()[1]) for name in reader.table("products")["name"].to_pylist()) == mark
-    assert min(int(name.split()[1]) for name in reader.table("clean_sales")["receipt"].to_pylist()) == mark
-    assert min(int(name.split()[1]) for name in reader.overview()["name"].to_pylist()) == mark
-    assert reader.rows("clean_sales") == 240
+    assert min(int(name.split()[1]) for name in reader.table(EVERY_STORE, "products")["name"].to_pylist()) == mark
+    assert min(int(name.split()[1]) for name in reader.table(EVERY_STORE, "clean_sales")["receipt"].to_pylist()) == mark
+    assert min(int(name.split()[1]) for name in reader.overview(EVERY_STORE)["name"].to_pylist()) == mark
+    assert reader.rows(EVERY_STORE, "clean_sales") == 240
 
 
 def test_readers_never_meet_an_error_or_half_a_publication(put: Publish, published: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.serving.contents import SERVED
 from emma_platform.serving.publication import ServingError, current
@@ -42,27 +43,27 @@ def test_filters_give_what_a_plain_filter_gives(
         expected = expected.filter(pc.greater_equal(expected[day], first_day))
     if last_day:
         expected = expected.filter(pc.less_equal(expected[day], last_day))
-    found = reader.table(name, stores=stores, first_day=first_day, last_day=last_day)
+    found = reader.table(EVERY_STORE, name, stores=stores, first_day=first_day, last_day=last_day)
     key = [(column, "ascending") for column in TABLES[name].key]
     assert found.sort_by(key).equals(expected.sort_by(key))
     assert found.schema == expected.schema
-    assert reader.count(name, stores=stores, first_day=first_day, last_day=last_day) == expected.num_rows
+    assert reader.count(EVERY_STORE, name, stores=stores, first_day=first_day, last_day=last_day) == expected.num_rows
 
 
 def test_every_table_has_its_schema(reader: Reader) -> None:
     for name in reader.tables():
-        assert reader.table(name).schema == SERVED[name].arrow_schema()
-        assert reader.rows(name) == reader.table(name).num_rows
+        assert reader.table(EVERY_STORE, name).schema == SERVED[name].arrow_schema()
+        assert reader.rows(EVERY_STORE, name) == reader.table(EVERY_STORE, name).num_rows
 
 
 def test_columns_and_limit(reader: Reader) -> None:
-    found = reader.table("product_kpis", columns=["units", "store"], limit=5)
+    found = reader.table(EVERY_STORE, "product_kpis", columns=["units", "store"], limit=5)
     assert found.column_names == ["units", "store"]
     assert found.num_rows == 5
 
 
 def test_the_page_of_a_product(lake: Lake, reader: Reader) -> None:
-    page = reader.product("S001", "P2")
+    page = reader.product(EVERY_STORE, "S001", "P2")
     assert (page.publication, page.store, page.product) == ("p0", "S001", "P2")
     assert page.overview.num_rows == 1
     assert page.kpis["day"].to_pylist() == chain.days_before(40)
@@ -75,8 +76,8 @@ def test_the_page_of_a_product(lake: Lake, reader: Reader) -> None:
     whole = lake.store.read("product_kpis", version=lake.states[0]["product_kpis"])
     mine = whole.filter(pc.and_(pc.equal(whole["store"], "S001"), pc.equal(whole["product"], "P2"))).sort_by("day")
     assert page.kpis.equals(mine.select(page.kpis.column_names))
-    assert reader.product("S001", "P2", history_days=7).kpis["day"].to_pylist() == chain.days_before(7)
-    assert reader.product("S001", "P2", kpi_columns=TABLES["product_kpis"].names).kpis.equals(mine)
+    assert reader.product(EVERY_STORE, "S001", "P2", history_days=7).kpis["day"].to_pylist() == chain.days_before(7)
+    assert reader.product(EVERY_STORE, "S001", "P2", kpi_columns=TABLES["product_kpis"].names).kpis.equals(mine)
 
 
 def test_promotions_of_all_stores_are_a_stores_too(tmp_path: Path) -> None:
@@ -87,8 +88,8 @@ def test_promotions_of_all_stores_are_a_stores_too(tmp_path: Path) -> None:
     versions["promotions"] = store.commit("promotions", pa.concat_tables([rows, everywhere]), Whole(), {})
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
     reader = Reader(tmp_path / "p")
-    assert reader.product("S001", "P1").promotions["store"].to_pylist() == [None]
-    assert reader.table("promotions", stores=["S002"]).num_rows == 2
+    assert reader.product(EVERY_STORE, "S001", "P1").promotions["store"].to_pylist() == [None]
+    assert reader.table(EVERY_STORE, "promotions", stores=["S002"]).num_rows == 2
 
 
 def forecast_with_widths(widths: list[float]) -> pa.Table:
@@ -112,7 +113,7 @@ def test_the_interval_of_the_sum_is_that_of_exponential_smoothing(
     widths = [(1 + ahead * alpha**2) ** 0.5 for ahead in range(28)]
     versions["sales_forecast"] = store.commit("sales_forecast", forecast_with_widths(widths), Whole(), {})
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
-    row = Reader(tmp_path / "p").overview("S001").to_pylist()[0]
+    row = Reader(tmp_path / "p").overview(EVERY_STORE, "S001").to_pylist()[0]
     assert row["forecast_units_28d"] == pytest.approx(1400)
     assert row["forecast_units_28d_p90"] == pytest.approx(1400 + 1.281552 * variance**0.5, rel=1e-6)
     assert row["forecast_units_28d_p10"] == pytest.approx(1400 - 1.281552 * variance**0.5, rel=1e-6)
@@ -128,14 +129,14 @@ def test_a_reader_stays_until_it_is_refreshed(put: Publish, published: Path) -> 
     assert not reader.refresh()
     older = reader.open("p0")
     assert not older.refresh()
-    assert older.table("products")["name"][0].as_py() == "name 0"
-    assert reader.table("products")["name"][0].as_py() == "name 1000"
+    assert older.table(EVERY_STORE, "products")["name"][0].as_py() == "name 0"
+    assert reader.table(EVERY_STORE, "products")["name"][0].as_py() == "name 1000"
 
 
 def test_batches_of_a_reader_outlive_a_new_publication(put: Publish, published: Path) -> None:
     put(0, keep=1)
     reader = Reader(published)
-    batches = reader.batches("clean_sales", batch_rows=50)
+    batches = reader.batches(EVERY_STORE, "clean_sales", batch_rows=50)
     first = batches.read_next_batch()
     put(1, keep=1)
     reader.refresh()
@@ -150,23 +151,23 @@ def test_nothing_is_published_yet(published: Path) -> None:
 
 def test_errors_say_what_there_is(reader: Reader) -> None:
     with pytest.raises(ServingError, match=r"no table 'sales'; there are .*clean_sales"):
-        reader.table("sales")
+        reader.table(EVERY_STORE, "sales")
     with pytest.raises(ServingError, match="no table"):
-        reader.rows("no")
+        reader.rows(EVERY_STORE, "no")
     with pytest.raises(ServingError, match="no column price; it has store, day"):
-        reader.table("clean_sales", columns=["price"])
+        reader.table(EVERY_STORE, "clean_sales", columns=["price"])
     with pytest.raises(ServingError, match=r"no store 'S9'; there are 2: S001, S002"):
-        reader.table("clean_sales", stores=["S9"])
+        reader.table(EVERY_STORE, "clean_sales", stores=["S9"])
     with pytest.raises(ServingError, match="no store"):
-        reader.product("S9", "P1")
+        reader.product(EVERY_STORE, "S9", "P1")
     with pytest.raises(ServingError, match="no product 'P9' in store 'S001'"):
-        reader.product("S001", "P9")
+        reader.product(EVERY_STORE, "S001", "P9")
     with pytest.raises(ServingError, match="leave the store out"):
-        reader.table("products", stores=["S001"])
+        reader.table(EVERY_STORE, "products", stores=["S001"])
     with pytest.raises(ServingError, match="leave the days out"):
-        reader.table("products", first_day=chain.LAST_DAY)
+        reader.table(EVERY_STORE, "products", first_day=chain.LAST_DAY)
     with pytest.raises(ServingError, match="collection of names"):
-        reader.table("clean_sales", stores="S001")
+        reader.table(EVERY_STORE, "clean_sales", stores="S001")
     with pytest.raises(ServingError, match="kept are: p0"):
         reader.open("p7")
 
@@ -179,7 +180,7 @@ def test_a_lake_that_has_moved(tmp_path: Path) -> None:
     reader = Reader(tmp_path / "p")
     for read in (reader.table, reader.count):
         with pytest.raises(ServingError, match="run `emma update`"):
-            read("product_kpis")
+            read(EVERY_STORE, "product_kpis")
     publish(
         DeltaStore(tmp_path / "elsewhere"),
         versions=versions,
@@ -189,7 +190,7 @@ def test_a_lake_that_has_moved(tmp_path: Path) -> None:
         keep=1,
     )
     assert reader.refresh()
-    assert reader.table("product_kpis").num_rows == 240
+    assert reader.table(EVERY_STORE, "product_kpis").num_rows == 240
 
 
 def test_a_pointer_that_names_nothing(put: Publish, published: Path) -> None:
@@ -200,11 +201,13 @@ def test_a_pointer_that_names_nothing(put: Publish, published: Path) -> None:
 
 
 def test_sql_reads(reader: Reader) -> None:
-    found = reader.sql("WITH s AS (SELECT store, sum(units) AS units FROM product_kpis GROUP BY store) SELECT * FROM s")
-    assert found.num_rows == 2
-    assert reader.sql("SELECT sold_at FROM clean_sales LIMIT 1").schema.field("sold_at").type == pa.timestamp(
-        "us", "UTC"
+    found = reader.sql(
+        EVERY_STORE, "WITH s AS (SELECT store, sum(units) AS units FROM product_kpis GROUP BY store) SELECT * FROM s"
     )
+    assert found.num_rows == 2
+    assert reader.sql(EVERY_STORE, "SELECT sold_at FROM clean_sales LIMIT 1").schema.field(
+        "sold_at"
+    ).type == pa.timestamp("us", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -227,5 +230,5 @@ def test_sql_reads(reader: Reader) -> None:
 def test_sql_writes_nothing_and_reads_nothing_else(reader: Reader, tmp_path: Path, query: str) -> None:
     (tmp_path / "secret").write_text("secret")
     with pytest.raises(ServingError):
-        reader.sql(query.format(folder=tmp_path))
+        reader.sql(EVERY_STORE, query.format(folder=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]

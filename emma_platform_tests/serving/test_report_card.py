@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from emma_platform.cli import main
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.report_card import LISTED, report_card
@@ -59,7 +60,7 @@ def reader(home: Path) -> Reader:
 
 
 def days_of(reader: Reader, level: str = "store") -> pd.DataFrame:
-    rows = reader.table("sales_forecast_totals").to_pandas()
+    rows = reader.table(EVERY_STORE, "sales_forecast_totals").to_pandas()
     return rows[(rows["level"] == level) & rows["actual_units"].notna()]
 
 
@@ -68,9 +69,9 @@ def by_horizon(rows: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
 
 
 def test_one_store_as_a_whole_is_what_its_table_says(reader: Reader) -> None:
-    rows = reader.table("forecast_accuracy", stores=["S1"]).to_pandas()
+    rows = reader.table(EVERY_STORE, "forecast_accuracy", stores=["S1"]).to_pandas()
     expected = rows[rows["level"] == "store"].set_index("horizon_days")
-    found = by_horizon(report_card(reader, stores=["S1"]).whole)
+    found = by_horizon(report_card(reader, EVERY_STORE, stores=["S1"]).whole)
     assert set(found) == {1, 7, 28}
     for horizon, row in found.items():
         for name in set(LISTED) - {"store", "category", "product", "horizon_days"}:
@@ -80,7 +81,7 @@ def test_one_store_as_a_whole_is_what_its_table_says(reader: Reader) -> None:
 
 def test_several_stores_are_added_up_day_by_day(reader: Reader) -> None:
     days = days_of(reader).groupby(["horizon_days", "day"])[["mean", "actual_units", "naive"]].sum()
-    for horizon, row in by_horizon(report_card(reader).whole).items():
+    for horizon, row in by_horizon(report_card(reader, EVERY_STORE).whole).items():
         of = days.loc[horizon]
         error, naive = of["mean"] - of["actual_units"], of["naive"] - of["actual_units"]
         assert row["days"] == len(of)
@@ -91,7 +92,7 @@ def test_several_stores_are_added_up_day_by_day(reader: Reader) -> None:
 
 
 def test_stores_that_move_together_have_a_wide_interval_together(reader: Reader) -> None:
-    report = report_card(reader)
+    report = report_card(reader, EVERY_STORE)
     for horizon in (1, 7, 28):
         of = days_of(reader).query("horizon_days == @horizon")
         error = of.assign(e=of["actual_units"] - of["mean"]).pivot(index="day", columns="store", values="e").to_numpy()
@@ -120,7 +121,7 @@ def test_stores_that_move_together_have_a_wide_interval_together(reader: Reader)
 def test_parts_are_listed_by_what_says_most(
     reader: Reader, asked: dict[str, Any], by: str, named: set[tuple[str | None, ...]]
 ) -> None:
-    found = report_card(reader, **asked)
+    found = report_card(reader, EVERY_STORE, **asked)
     assert found.by == by
     assert {(row["store"], row["category"], row["product"]) for row in found.rows} == named
     assert len(found.rows) == 3 * len(named)
@@ -131,9 +132,9 @@ def test_parts_are_listed_by_what_says_most(
 
 def test_what_is_not_there_is_refused(reader: Reader, home: Path) -> None:
     with pytest.raises(ServingError, match="nothing of this has a report card"):
-        report_card(reader, product="nothing")
+        report_card(reader, EVERY_STORE, product="nothing")
     with pytest.raises(ServingError, match="there is no store 'S9'"):
-        report_card(reader, stores=["S9"])
+        report_card(reader, EVERY_STORE, stores=["S9"])
     result = emma(home, "report", "--product", "P1", "--plot", home / "none.png")
     assert result.exit_code == 2
     assert "leave out --product" in result.stderr
