@@ -119,5 +119,8 @@ def dropped_to_published(home: Path, day: date, number: int, is_alive: Callable[
 
 def revenue(reader: object) -> int:
     """What the product brought on the store's last day, in whole units of currency."""
-    (row,) = reader.product(EVERY_STORE, store_name(0), product_name(1)).kpis.to_pylist()[-1:]  # type: ignore[attr-defined]
+    from emma_platform.model.access import EVERY_STORE
+
+    page = reader.product(EVERY_STORE, store_name(0), product_name(1))  # type: ignore[attr-defined]
+    (row,) = page.kpis.to_pylist()[-1:]
     return int(row["revenue"])

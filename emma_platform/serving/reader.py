@@ -180,10 +180,14 @@ class Reader:
         first_day: date | None = None,
         last_day: date | None = None,
     ) -> tuple[str, ...]:
-        """The Parquet files that hold the rows of `table`, and perhaps others; filters and errors as there."""
+        """The Parquet files that hold the rows of `table`, and perhaps others; filters and errors as there.
+
+        A file of rows without a store-day may hold any store's: it is among them only where every store may be seen.
+        """
         opened = self._opened
         chosen = opened.check_stores(select(scope, name, stores=stores, first_day=first_day, last_day=last_day))
-        return tuple(chosen.pick(opened.files.get(name, {})))
+        files = opened.files.get(name, {})
+        return tuple(chosen.pick({store: files[store] for store in files if scope.whole or store is not None}))
 
     def store_days(self, scope: StoreScope, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
         """Each store's first day with a sale and last day with key figures; a store without figures is left out.

@@ -1,0 +1,196 @@
+"""Who sees some stores learns nothing of the others: every answer is as if the others did not exist.
+
+Two publications: one of three stores, one of the same without the third. Whatever the reader and every function over it
+answers to the scope of the two must be the same from both, totals and errors included. The functions are found, not
+listed: a new one fails here until it takes a scope and `CALLS` says how to ask it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from emma_platform import serving
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.model.tables import KEPT
+from emma_platform.serving.advice import AdviceError, advice_for, all_advice, decide
+from emma_platform.serving.advice_account import account
+from emma_platform.serving.changes import BY, explain_change
+from emma_platform.serving.contents import SERVED
+from emma_platform.serving.export import export
+from emma_platform.serving.periods import Period, period
+from emma_platform.serving.publication import ServingError
+from emma_platform.serving.publish import publish
+from emma_platform.serving.reader import Reader
+from emma_platform.serving.report_card import report_card
+from emma_platform.settings import Settings
+from emma_platform.store.delta import DeltaStore
+from emma_platform.store.protocol import Whole
+from emma_platform_tests.serving import chain
+
+SEEN, HIDDEN = ("A1", "B2"), "HIDDEN9"
+SCOPE = StoreScope.of(*SEEN)
+SPAN = {"first_day": chain.LAST_DAY - timedelta(3), "last_day": chain.LAST_DAY}
+SECOND = Period(chain.LAST_DAY - timedelta(6), chain.LAST_DAY)
+NO_ROWS_OF_STORES = {"open", "refresh", "tables"}
+"""Methods of the reader that say nothing of any store."""
+
+Question = Callable[[Reader, StoreScope], object]
+
+
+def each(*asked: Any) -> list[Any]:
+    """Nothing asked for, a store that is seen, the hidden one, and one that nobody has."""
+    return [*asked, *SEEN, HIDDEN, "no such store"]
+
+
+def of_tables(method: Callable[..., Any]) -> list[Question]:
+    """A question about every table, whole, of some stores and of some days."""
+    filters: list[dict[str, Any]] = [{}, *({"stores": [store]} for store in each()), SPAN]
+    return [partial(method, **{"name": name, **chosen}) for name in SERVED for chosen in filters]
+
+
+def keyword(function: Callable[..., Any], **asked: list[Any]) -> list[Question]:
+    return [partial(function, **{name: value}) for name, values in asked.items() for value in values]
+
+
+def decided(reader: Reader, scope: StoreScope, store: str, home: Path) -> object:
+    asked = {"price": Decimal(2), "reason": "x", "now": chain.AT}
+    return decide(reader, scope, Settings(home=home), store, "P1", "change", **asked)
+
+
+def written(reader: Reader, scope: StoreScope, **asked: Any) -> bytes:
+    out = io.BytesIO()
+    export(reader, scope, out=out, **asked)
+    return b"\n".join(sorted(re.sub(rb"[^\"]*/lake/[^\"]*", b"", out.getvalue()).splitlines()))
+
+
+def calls(home: Path) -> dict[str, list[Question]]:
+    """How each method of the reader and each function over it is asked, by name."""
+    landing = home / "landing"
+    return {
+        "Reader.stores": [Reader.stores],
+        "Reader.rows": [partial(Reader.rows, name=name) for name in SERVED],
+        "Reader.count": of_tables(Reader.count),
+        "Reader.table": of_tables(Reader.table),
+        "Reader.batches": of_tables(Reader.batches),
+        "Reader.paths": of_tables(Reader.paths),
+        "Reader.store_days": keyword(Reader.store_days, stores=[None, *([store] for store in each())]),
+        "Reader.last_days": [Reader.last_days],
+        "Reader.overview": keyword(Reader.overview, store=each(None)),
+        "Reader.product": [partial(Reader.product, store=s, product=p) for s in each() for p in ("P1", "P9")],
+        "Reader.sql": [partial(Reader.sql, query="SELECT count(*) FROM clean_sales")],
+        "period": [period],
+        "explain_change": [
+            partial(explain_change, kpi=kpi, first=SECOND.before(), second=SECOND, stores=stores, by=by)
+            for kpi, by, stores in (
+                *(("gross_margin", by, None) for by in BY),
+                *(("receipts", "store", stores) for stores in (None, ["A1"], [HIDDEN], ["no such store"])),
+            )
+        ],
+        "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
+        "all_advice": [partial(all_advice, landing=landing, store=store) for store in each(None)],
+        "advice_for": [partial(advice_for, landing=landing, store=store, product="P1") for store in each()],
+        "decide": [partial(decided, store=store, home=home) for store in each()],
+        "account": keyword(account, store=each(None)),
+        "export": [partial(written, table=name, format="csv") for name in SERVED],
+    }
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reader, Reader]:
+    """Of the two stores alone, and of all three."""
+    return published(tmp_path_factory.mktemp("two"), hidden=False), published(tmp_path_factory.mktemp("three"))
+
+
+def published(folder: Path, *, hidden: bool = True) -> Reader:
+    store, versions = DeltaStore(folder / "lake"), {}
+    for name in KEPT:
+        rows = chain.rows(name, stores=(*SEEN, HIDDEN), days=chain.days_before(40), products=("P1", "P2"))
+        if "store" in rows.column_names and not hidden:
+            rows = rows.filter(pc.not_equal(rows["store"], HIDDEN))
+        elif name == "set_aside_rows" and hidden:
+            nobodys = rows.slice(0, 1).set_column(2, rows.schema.field("store"), pa.nulls(1, pa.string()))
+            rows = pa.concat_tables([rows, nobodys])
+        elif name == "price_priors" and not hidden:
+            rows = rows.slice(0, 1)
+        versions[name] = store.commit(name, rows, Whole(), {})
+    publish(store, versions=versions, published=folder / "p", publication_id="p", at=chain.AT, keep=1)
+    return Reader(folder / "p")
+
+
+def discovered() -> Iterator[tuple[str, FunctionType]]:
+    """Every public method of the reader, and every public function of the package that takes one."""
+    for name, method in inspect.getmembers(Reader, inspect.isfunction):
+        if not name.startswith("_") and name not in NO_ROWS_OF_STORES:
+            yield f"Reader.{name}", method
+    for module in pkgutil.iter_modules(serving.__path__, "emma_platform.serving."):
+        for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
+            annotations = inspect.get_annotations(function)
+            if function.__module__ == module.name and "Reader" in annotations.values() and not name.startswith("_"):
+                yield name, function
+
+
+FOUND = dict(discovered())
+
+
+@pytest.mark.parametrize(("name", "function"), list(FOUND.items()))
+def test_it_takes_a_scope_and_has_no_default_for_it(name: str, function: FunctionType) -> None:
+    _, second = list(inspect.signature(function).parameters.values())[:2]
+    assert (second.name, second.annotation) == ("scope", "StoreScope")
+    assert second.default is inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("name", list(FOUND))
+def test_the_answer_is_as_if_the_other_store_did_not_exist(
+    readers: tuple[Reader, Reader], tmp_path: Path, name: str
+) -> None:
+    alone, among_others = readers
+    for number, question in enumerate(calls(tmp_path)[name]):
+        answers = [answer(question, reader, SCOPE) for reader in (alone, among_others)]
+        assert answers[0] == answers[1], (name, number, question)
+
+
+@pytest.mark.parametrize("name", [name for name in FOUND if name != "period"])
+def test_the_question_would_tell_of_the_other_store(readers: tuple[Reader, Reader], tmp_path: Path, name: str) -> None:
+    """To who sees every store, answers from the two publications differ: the test above proves something."""
+    alone, among_others = readers
+    alike = [[answer(q, reader, EVERY_STORE) for reader in (alone, among_others)] for q in calls(tmp_path)[name]]
+    assert any(mine != theirs and not isinstance(theirs, str) for mine, theirs in alike)
+
+
+def answer(question: Question, reader: Reader, scope: StoreScope) -> object:
+    try:
+        return plain(question(reader, scope))
+    except (ServingError, AdviceError) as error:
+        return str(error)
+
+
+def plain(value: Any) -> Any:
+    """Comparable between two lakes: rows in any order, no path but its store's folder."""
+    if isinstance(value, pa.RecordBatchReader):
+        value = value.read_all()
+    if isinstance(value, pa.Table):
+        kept = value.drop_columns([name for name in value.column_names if name == "path"])
+        return kept.schema, sorted(map(repr, kept.to_pylist()))
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, str) and "/lake/" in value:
+        return value.split("/lake/")[1].rpartition("/")[0]
+    return value
