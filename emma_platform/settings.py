@@ -46,6 +46,15 @@ class Settings(BaseSettings):
     kept_runs: int = Field(
         100, ge=1, description="Runs whose pages and events Dagster keeps; of older ones, what they left as it is."
     )
+    users_url: str | None = Field(None, description="The users' database; unset, a SQLite file in home.")
+    company: str = Field("", description="The company's name; no password may be made of it.")
+    public_url: str | None = Field(
+        None, description="Where people reach the page, as https://emma.example.com; one-time links begin with it."
+    )
+    session_idle_minutes: int = Field(30, ge=1, description="A session that is not used for so long ends.")
+    session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
+    password_passes: int = Field(2, ge=1, description="Argon2's passes over its memory for one password.")
+    password_kibibytes: int = Field(19456, ge=8, description="Argon2's memory for one password.")
     maintenance_cron: str = Field("30 3 * * *", description="When maintenance runs, in UTC, as cron writes it.")
 
     @property
@@ -87,3 +96,8 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The ledger's database URL."""
         return self.ledger_url or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+
+    @property
+    def users(self) -> str:
+        """The users' database URL."""
+        return self.users_url or f"sqlite:///{(self.home / 'users.db').absolute()}"

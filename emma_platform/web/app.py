@@ -1,6 +1,6 @@
 """The application: routes, middleware and what they share, put together.
 
-Belongs here: `create_app` and nothing else. Does not belong here: any route (`pages`, `api`, `auth.routes`).
+Belongs here: `create_app` and nothing else. Does not belong here: any route (`pages`, `api`, `auth`).
 """
 
 from __future__ import annotations
@@ -9,15 +9,28 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
-from emma_platform.web import static_files
+from emma_platform.web import errors, static_files
+from emma_platform.web.auth import sign_in_pages
+from emma_platform.web.auth.identify import Identify
+from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
+from emma_platform.web.security import Security
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application over one home; `app.state` holds `settings` and `current`, the reader of publications."""
+    """The application over one home.
+
+    `app.state` holds `settings`, `current`, the reader of publications, and `auth`, the users; each request's state
+    `signed`, who asks (None for nobody), before any route runs.
+    """
     app = FastAPI(title="Emma Platform", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.state.auth = Auth.of(settings)
     app.include_router(static_files.router)
+    app.include_router(sign_in_pages.router)
+    errors.install(app)
+    app.add_middleware(Identify)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.add_middleware(Security)  # the last added is the first asked
     return app

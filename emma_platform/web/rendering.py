@@ -41,7 +41,8 @@ PLACES = (
     Place("/data", "Data", Permission.READ),
     Place("/glossary", "Glossary", Permission.READ),
     Place("/api", "API", Permission.EXPORT),
-    Place("/users", "Users", Permission.ADMINISTER),
+    Place("/people", "People", Permission.ADMINISTER),
+    Place("/audit", "Audit", Permission.ADMINISTER),
 )
 
 

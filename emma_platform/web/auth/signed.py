@@ -41,6 +41,10 @@ class SignInNeededError(Exception):
     """Nobody is signed in; a page sends to the sign-in, the API answers 401."""
 
 
+class ConfirmNeededError(Exception):
+    """Who is signed in has to prove once more who they are: it was too long ago for what they want to do."""
+
+
 class NotAllowedError(Exception):
     """Who is signed in may not do this; 403, and it is written to the audit log."""
 

@@ -1,0 +1,74 @@
+"""Who is behind a request: the session of its cookie, or the token of its header, before any route runs.
+
+Belongs here: the middleware that sets `request.state.signed` and `request.state.session`. Does not belong here: what
+somebody may do (`signed.require`) and what happens to those who may not (`web.errors`).
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from emma_platform.web.auth import sessions, tokens
+from emma_platform.web.auth.cookies import token_in
+from emma_platform.web.auth.signed import Signed
+from emma_platform.web.auth.state import Auth, auth_of
+
+_OPEN = ("/static/", "/healthz", "/readyz", "/metrics")
+"""Addresses that are the same for everybody: nobody is looked up."""
+
+
+class Identify:
+    """ASGI middleware: finds out who asks, for pages, the API and websockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one websocket."""
+        if scope["type"] in {"http", "websocket"} and not scope["path"].startswith(_OPEN):
+            request = Request(scope) if scope["type"] == "http" else _like_http(scope)
+            await _identify(request)
+        await self._app(scope, receive, send)
+
+
+def _like_http(scope: Scope) -> Request:
+    """A websocket's opening request, whose cookies and headers are those of any other."""
+    scheme = {"ws": "http", "wss": "https"}[scope["scheme"]]
+    return Request({**scope, "type": "http", "scheme": scheme, "method": "GET"})
+
+
+async def _identify(request: Request) -> None:
+    request.state.session = request.state.signed = None
+    bearer = tokens.bearer_of(request.headers.get("authorization"))
+    if bearer is not None:
+        request.state.signed = await run_in_threadpool(_by_token, auth_of(request), bearer)
+        return
+    token = token_in(request)
+    if token is not None:
+        session = await run_in_threadpool(_by_session, auth_of(request), token)
+        request.state.session = session
+        request.state.signed = session.signed if session else None
+
+
+def _by_session(auth: Auth, token: str) -> sessions.Session | None:
+    now = auth.clock()
+    with auth.database.reading() as connection:
+        session = sessions.find(connection, token, now, auth.ages)
+    if session and now - session.last_used_at >= sessions.NOTED_EVERY:
+        with auth.database.writing() as connection:
+            sessions.note_use(connection, session.id, now)
+    return session
+
+
+def _by_token(auth: Auth, bearer: str) -> Signed | None:
+    now = auth.clock()
+    with auth.database.reading() as connection:
+        found = tokens.find(connection, bearer, now)
+    if found is None:
+        return None
+    if found.last_used_at is None or now - found.last_used_at >= sessions.NOTED_EVERY:
+        with auth.database.writing() as connection:
+            tokens.note_use(connection, found.id, now)
+    return found.signed

@@ -1,0 +1,1 @@
+"""The versions of the user database, as Alembic applies them."""

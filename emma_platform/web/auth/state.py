@@ -1,0 +1,92 @@
+"""What the routes of the sign-in share: the database, passwords, counters, ages, the clock.
+
+Belongs here: making it from the settings, and finding it from a request. Does not belong here: any decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from fastapi import Request
+
+from emma_platform.settings import Settings
+from emma_platform.web.auth import audit
+from emma_platform.web.auth.attempts import Attempts, clock
+from emma_platform.web.auth.database import UserDatabase
+from emma_platform.web.auth.passwords import Passwords
+from emma_platform.web.auth.sessions import Ages, Session
+
+
+@dataclass(frozen=True)
+class Auth:
+    """The parts of the sign-in, made once for a process.
+
+    Attributes:
+        settings: the platform's.
+        database: the users.
+        passwords: hashes and verifies.
+        attempts: counts.
+        ages: how long sessions last.
+        clock: the moment that it is, in UTC.
+    """
+
+    settings: Settings
+    database: UserDatabase
+    passwords: Passwords
+    attempts: Attempts
+    ages: Ages
+    clock: Callable[[], datetime]
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Callable[[], datetime] = clock) -> Auth:
+        """The sign-in of a home; its database is made, or brought up to date."""
+        database = UserDatabase(settings.users)
+        return cls(
+            settings,
+            database,
+            Passwords(passes=settings.password_passes, kibibytes=settings.password_kibibytes),
+            Attempts(database, clock),
+            Ages(timedelta(minutes=settings.session_idle_minutes), timedelta(days=settings.session_days)),
+            clock,
+        )
+
+    def close(self) -> None:
+        """Give back connections and threads."""
+        self.database.close()
+        self.passwords.close()
+
+
+def auth_of(request: Request) -> Auth:
+    """The sign-in of the application that a request came to."""
+    found: Auth = request.app.state.auth
+    return found
+
+
+def session_of(request: Request) -> Session | None:
+    """The session that a request came with, also one that waits for its second factor."""
+    found: Session | None = getattr(request.state, "session", None)
+    return found
+
+
+def address_of(request: Request) -> str:
+    """The address that a request came from. Headers of proxies count only where the server was told to trust them."""
+    return request.client.host if request.client else ""
+
+
+def log(
+    request: Request, connection: sa.Connection, event: audit.Event, *, subject: str = "", detail: str = "",
+    actor: str | None = None,
+) -> None:  # fmt: skip
+    """Write a line of the audit log: who is signed in did it, from where the request came."""
+    session = session_of(request)
+    signed = getattr(request.state, "signed", None)
+    who = session.name if session else signed.name if signed else ""
+    audit.write(
+        connection,
+        audit.Entry(
+            auth_of(request).clock(), event, who if actor is None else actor, subject, detail, address_of(request)
+        ),
+    )
