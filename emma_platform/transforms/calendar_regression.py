@@ -6,10 +6,7 @@ Belongs here: the fit. Does not belong here: the terms (`calendar_terms`) and wh
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from emma_platform.transforms.calendar_terms import Terms
 from emma_platform.transforms.demand import Floats
@@ -18,7 +15,6 @@ _CATEGORY_SPREAD = 0.5
 _SCATTER = 3.0
 _LEAST_SCATTER = 1e-3
 _FREE = 1e-6
-_ROUNDS, _LARGEST_STEP, _STILL = 25, 1.0, 1e-10
 
 
 def calendar_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
@@ -32,29 +28,13 @@ def calendar_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
         sold: past days x categories, units.
         expected: past days x categories, what would have been sold without the calendar; 0 where a day is not known.
     """
-    with _libraries().limit(limits=1, user_api="blas"):
-        return np.exp(_log_lift(terms, sold, expected))
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """The linear algebra that is loaded.
-
-    On matrices of 40 columns its threads wait for each other: on one, M5's 30,490 series take 11.2 instead of 16.6 s of
-    CPU, in the same time.
-    """
-    return ThreadpoolController()
-
-
-def _log_lift(terms: Terms, sold: Floats, expected: Floats) -> Floats:
-    past = slice(0, len(sold))
-    store = terms.columns @ _effects(terms.columns[past], terms.spread, sold.sum(axis=1), expected.sum(axis=1))
-    lift = np.empty((len(terms.columns), sold.shape[1]))
+    past = len(sold)
+    columns = np.hstack([np.ones((past, 1)), terms.columns[:past]])
+    store = terms.columns @ _effects(columns, terms.spread, sold.sum(axis=1), expected.sum(axis=1))
+    usual = expected * np.exp(store[:past, None])
     spread = terms.spread * _CATEGORY_SPREAD
-    for number in range(sold.shape[1]):
-        usual = expected[:, number] * np.exp(store[past])
-        lift[:, number] = store + terms.columns @ _effects(terms.columns[past], spread, sold[:, number], usual)
-    return lift
+    effects = [_effects(columns, spread, sold[:, number], usual[:, number]) for number in range(sold.shape[1])]
+    return np.exp(store[:, None] + terms.columns @ np.stack(effects, axis=1))
 
 
 def _effects(columns: Floats, spread: Floats, sold: Floats, expected: Floats) -> Floats:
@@ -64,21 +44,13 @@ def _effects(columns: Floats, spread: Floats, sold: Floats, expected: Floats) ->
     chapter 9) and a normal prior of each effect. The variance to mean ratio is that of the residuals times three, since
     neighbouring days err alike.
     """
-    used = expected > 0
-    if sold[used].sum() <= 0:
-        return np.zeros(columns.shape[1])
-    columns = np.hstack([np.ones((int(used.sum()), 1)), columns[used]])
-    sold, expected = sold[used], expected[used]
+    from emma_platform.transforms.calendar_kernel import fit
+
+    if sold[expected > 0].sum() <= 0:
+        return np.zeros(columns.shape[1] - 1)
     precision = np.concatenate([[_FREE], spread**-2.0])
-    effects = np.zeros(len(precision))
-    effects[0] = np.log(sold.sum() / expected.sum())
-    for _ in range(_ROUNDS):
-        mean = expected * np.exp(columns @ effects)
-        error = sold - mean
-        scatter = max(_SCATTER * float((error * error / mean).mean()), _LEAST_SCATTER * float(mean.mean()))
-        curvature = (columns * (mean / scatter)[:, None]).T @ columns + np.diag(precision)
-        step = np.linalg.solve(curvature, columns.T @ error / scatter - precision * effects)
-        effects += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-        if np.abs(step).max() < _STILL:
-            break
-    return effects[1:]
+    return np.asarray(
+        fit(columns, precision, np.ascontiguousarray(sold), np.ascontiguousarray(expected), _SCATTER, _LEAST_SCATTER)[
+            1:
+        ]
+    )

@@ -11,19 +11,26 @@ from numba import njit
 
 from emma_platform.transforms.demand import Flags, Floats
 
+_BLOCK = 8
+"""Columns that are read together: their cells of a row share a cache line."""
+
 
 @njit(cache=True, nogil=True)
 def sold_quantiles(values: Floats, known: Flags, quantile: float) -> Floats:
     """Per column the smallest value that at least `quantile` of its known positive values do not exceed; else 0."""
-    found = np.zeros(values.shape[1])
-    sold = np.empty(values.shape[0])
-    for column in range(values.shape[1]):
-        count = 0
-        for row in range(values.shape[0]):
-            if known[row, column] and values[row, column] > 0.0:
-                sold[count] = values[row, column]
-                count += 1
-        if count > 0:
-            place = max(int(np.ceil(quantile * count)) - 1, 0)
-            found[column] = np.partition(sold[:count], place)[place]
+    height, width = values.shape
+    found = np.zeros(width)
+    sold = np.empty((_BLOCK, height))
+    for first in range(0, width, _BLOCK):
+        size = min(_BLOCK, width - first)
+        count = np.zeros(_BLOCK, dtype=np.int64)
+        for row in range(height):
+            for column in range(size):
+                if known[row, first + column] and values[row, first + column] > 0.0:
+                    sold[column, count[column]] = values[row, first + column]
+                    count[column] += 1
+        for column in range(size):
+            if count[column] > 0:
+                place = max(int(np.ceil(quantile * count[column])) - 1, 0)
+                found[first + column] = np.partition(sold[column, : count[column]], place)[place]
     return found

@@ -20,7 +20,7 @@ _MEAN_GRID = 0.02
 _RATIO_GRID = 0.04
 _LEAST_RATIO = 1.001
 _RECURSION_MEAN = 100.0
-_COMPACT_EVERY = 4
+_FAR_VARIANCE = 1e7
 _SMALLEST_MEAN = 1e-6
 _LOWEST_STEP = -700
 _KNOWN: Floats = np.full((1_400, 160, len(LEVELS)), np.nan)
@@ -52,10 +52,12 @@ def negative_binomial_quantiles(mean: Floats, variance: Floats, levels: Floats =
     row, column = mean_step - _LOWEST_STEP, ratio_step
     inside = (row >= 0) & (row < len(_KNOWN)) & (column < _KNOWN.shape[1])
     quantiles = np.empty((len(levels), *mean.shape))
-    quantiles[:, ~inside] = _at(mean_step[~inside], ratio_step[~inside], levels)
+    if not inside.all():
+        quantiles[:, ~inside] = _at(mean_step[~inside], ratio_step[~inside], levels)
     row, column = row[inside], column[inside]
     new = np.isnan(_KNOWN[row, column, 0])
-    _KNOWN[row[new], column[new]] = _at(mean_step[inside][new], ratio_step[inside][new], levels).T
+    if new.any():
+        _KNOWN[row[new], column[new]] = _at(mean_step[inside][new], ratio_step[inside][new], levels).T
     quantiles[:, inside] = _KNOWN[row, column].T
     return np.where(positive, quantiles, 0.0)
 
@@ -73,38 +75,34 @@ def _at(mean_step: Codes, ratio_step: Codes, levels: Floats) -> Floats:
 def exact_quantiles(mean: Floats, ratio: Floats, levels: Floats = LEVELS) -> Floats:
     """The smallest k with P(Y <= k) >= level for each level and pair: levels x pairs.
 
-    Up to a mean of 100 by summing the probabilities, beyond by the inverse of the incomplete beta function: five levels
-    cost 0.7 us by the sum for means around 1, 9 us by the inverse.
+    Up to a mean of 100 by summing the probabilities from 0 on, beyond from the mean on; where the spread is so wide
+    that the sum is long, by the inverse of the incomplete beta function, which costs 45 us for five levels.
 
     Args:
         mean: expected counts, above 0.
         ratio: ratio of variance to mean, above 1.
         levels: probabilities, ascending.
     """
-    from scipy import special
+    from emma_platform.transforms.count_kernel import quantiles_from, quantiles_up
 
     quantiles = np.zeros((len(levels), len(mean)))
-    large = mean > _RECURSION_MEAN
-    if large.any():
-        size, chance = mean[large] / (ratio[large] - 1.0), 1.0 / ratio[large]
+    near = mean <= _RECURSION_MEAN
+    quantiles_up(mean, ratio, levels, np.flatnonzero(near), quantiles)
+    if near.all():
+        return quantiles
+    from scipy import special
+
+    size, chance = mean / (ratio - 1.0), 1.0 / ratio
+    far = ~near & (mean * ratio > _FAR_VARIANCE)
+    between = np.flatnonzero(~near & ~far)
+    start = np.floor(mean[between])
+    below = np.asarray(special.betainc(size[between], start + 1.0, chance[between]), dtype=np.float64)
+    quantiles_from(mean, ratio, levels, between, start, below, quantiles)
+    if far.any():
+        size, chance = size[far], chance[far]
         found = np.maximum(np.ceil(special.nbdtrik(levels[:, None], size, chance) - 1e-6), 0.0)
         short = special.betainc(size, found + 1.0, chance) < levels[:, None]
-        quantiles[:, large] = found + short
-    active = np.flatnonzero(~large)
-    size, chance = mean[active] / (ratio[active] - 1.0), 1.0 / ratio[active]
-    probability = np.exp(size * np.log(chance))
-    total = probability.copy()
-    count = 0
-    while len(active):
-        open_levels = total < levels[:, None]
-        undone = open_levels[-1]
-        if count % _COMPACT_EVERY == 0 and not undone.all():
-            active, size, chance = active[undone], size[undone], chance[undone]
-            probability, total, open_levels = probability[undone], total[undone], open_levels[:, undone]
-        quantiles[:, active] += open_levels
-        count += 1
-        probability *= (size + (count - 1)) / count * (1.0 - chance)
-        total += probability
+        quantiles[:, far] = found + short
     return quantiles
 
 

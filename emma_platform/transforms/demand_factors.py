@@ -112,8 +112,8 @@ def _shrink(sold: Floats, expected: Floats, prior: Floats | float, strength: flo
 
 def _by_group(values: Floats, groups: Codes) -> Floats:
     """Sums over the last axis by group."""
-    width = int(groups.max(initial=-1)) + 1
-    return np.stack([np.bincount(groups, weights=row, minlength=width) for row in np.atleast_2d(values)])
+    of_group = np.equal.outer(groups, np.arange(int(groups.max(initial=-1)) + 1))
+    return np.atleast_2d(values) @ of_group.astype(np.float64)
 
 
 def _weekday_profile(units: Floats, level: Floats, plain: Flags, weekdays: Codes) -> Floats:

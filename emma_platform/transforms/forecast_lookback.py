@@ -17,7 +17,7 @@ import numpy as np
 
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.forecast_groups import DISTANCES, Groups, measure_spread
-from emma_platform.transforms.forecast_origin import OriginForecast, seasonal_naive
+from emma_platform.transforms.forecast_origin import WEEK, OriginForecast, latest_known
 from emma_platform.transforms.forecast_totals import Totals
 from emma_platform.transforms.smoothing import RATES, level_path
 
@@ -113,14 +113,10 @@ def _levels(history: Demand, made: OriginForecast, end: int) -> Floats:
 
 def _ahead(history: Demand, made: OriginForecast, levels: Floats, days: Codes, distance: int) -> OriginForecast:
     """The forecasts of these days, made so many days before each."""
-    mean = np.empty((len(days), levels.shape[1]))
-    naive = np.empty_like(mean)
-    lift = made.fitted.factors.on(history, slice(days[0], days[-1] + 1))
-    closed = np.empty(len(days), dtype=np.bool_)
-    for row, origin in enumerate((days - distance).tolist()):
-        closed[row] = history.closed_after(origin, distance)[-1]
-        mean[row] = levels[origin - made.origin] * lift[row]
-        naive[row] = seasonal_naive(history, origin, distance)[-1]
+    origins = days - distance
+    mean = levels[origins - made.origin] * made.fitted.factors.on(history, slice(days[0], days[-1] + 1))
+    naive = latest_known(history, days - WEEK * -(-distance // WEEK))
+    closed = np.array([history.closed_after(origin, distance)[-1] for origin in origins.tolist()], dtype=np.bool_)
     mean[closed], naive[closed] = 0.0, 0.0
     variance = made.fitted.variance(mean, np.array(float(distance)))
     return replace(made, mean=mean, variance=variance, naive=naive, closed=closed)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emma_platform.transforms.count_intervals import shrunk_ratios
-from emma_platform.transforms.demand import Demand, Flags, Floats
+from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.demand_caps import caps
 from emma_platform.transforms.demand_factors import Factors
 from emma_platform.transforms.smoothing import (
@@ -29,6 +29,8 @@ DEAD_AFTER_DAYS = 182
 
 NEW_DAYS = 7
 """A product launched fewer days ago is forecast from its category's launches."""
+
+WEEK = 7
 
 _LAUNCH_DAYS = 28
 _LAUNCH_STRENGTH_DAYS = 7.0
@@ -191,14 +193,19 @@ def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> 
 
 def seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:
     """Each day's units on the latest known same weekday of the last eight weeks; 0 where there is none."""
-    naive = np.zeros((7, demand.units.shape[1]))
-    for offset in range(7):
-        found = np.zeros(demand.units.shape[1], dtype=np.bool_)
-        for back in range(_NAIVE_WEEKS):
-            day = origin - 6 + offset - 7 * back
-            if day < 0:
-                break
-            fresh = demand.known[day] & ~found
-            naive[offset][fresh] = demand.units[day][fresh]
-            found |= fresh
-    return naive[np.arange(horizon) % 7]
+    return latest_known(demand, origin - 6 + np.arange(7))[np.arange(horizon) % 7]
+
+
+def latest_known(demand: Demand, days: Codes) -> Floats:
+    """Units of these days, and where a day is not known those of the same weekday up to seven weeks before; else 0."""
+    naive = np.zeros((len(days), demand.units.shape[1]))
+    missing = np.ones(naive.shape, dtype=np.bool_)
+    for back in range(_NAIVE_WEEKS):
+        rows = np.flatnonzero((days >= WEEK * back) & missing.any(axis=1))
+        if not len(rows):
+            break
+        day = days[rows] - WEEK * back
+        fresh = demand.known[day] & missing[rows]
+        naive[rows] += np.where(fresh, demand.units[day], 0.0)
+        missing[rows] ^= fresh
+    return naive

@@ -20,7 +20,15 @@ import pyarrow.compute as pc
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.demand_factors import Factors
-from emma_platform.transforms.stock_out_chances import Chances, Evidence, Rates, chances, learn, usual_rates
+from emma_platform.transforms.stock_out_chances import (
+    Chances,
+    Evidence,
+    Rates,
+    chances,
+    learn,
+    level_errors,
+    usual_rates,
+)
 from emma_platform.transforms.zero_runs import Levels, OpenDays, Runs, find_runs, levels, store_days, summed
 
 LISTED_FROM = 0.5
@@ -129,23 +137,29 @@ def _evidence(
     inside = step < runs.length
     at = np.where(inside, runs.start + step, runs.start)
     expected = np.where(inside, around.level * days.factor[at, runs.product], 0.0)
-    in_stock, out = (cells[at, runs.product] & inside for cells in stock)
-    return Evidence(runs.length, runs.ended, expected * around.per_unit, around.shape, in_stock, out), expected
+    in_stock, out = (cells[at, runs.product] & inside if cells.any() else np.zeros_like(inside) for cells in stock)
+    return Evidence(
+        runs.length, runs.ended, expected * around.per_unit, level_errors(around.shape), in_stock, out
+    ), expected
 
 
-def _lost(found: Found) -> tuple[Floats, Floats, Floats]:
-    """Units lost per run: mean, and the 10 % and 90 % points of what may have been lost, nothing included.
+def _lost(found: Found, rows: Codes) -> tuple[Floats, Floats, Floats]:
+    """Units lost in these runs: mean, and the 10 % and 90 % points of what may have been lost, nothing included.
 
     With the chance that there was no stock-out nothing was lost; else the units of the empty days, negative binomial
     with the errors of the level and of the days on which the shelf was empty.
     """
     from scipy import special
 
-    chance = np.maximum(found.chances.any_day, 1e-9)
-    share = np.minimum(found.chances.day / chance, 1.0)
-    mean = np.maximum((share * found.expected).sum(axis=0), 1e-9)
-    variance = found.levels.ratio * mean + mean**2 / found.levels.shape
-    variance += (share * (1.0 - share) * found.expected**2).sum(axis=0)
+    chance = found.chances.any_day[rows]
+    share, expected, around = (
+        np.minimum(found.chances.day[:, rows] / chance, 1.0),
+        found.expected[:, rows],
+        found.levels,
+    )
+    mean = np.maximum((share * expected).sum(axis=0), 1e-9)
+    variance = around.ratio[rows] * mean + mean**2 / around.shape[rows]
+    variance += (share * (1.0 - share) * expected**2).sum(axis=0)
     ratio = np.maximum(variance / mean, 1.001)
     points = []
     for level in (_P10, _P90):
@@ -167,7 +181,6 @@ def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, stor
     """
     if found is None:
         return PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
-    mean, low, high = _lost(found)
     daily = found.chances.day
     shown = daily >= 0.5 * daily.max(axis=0)
     step = np.arange(len(daily))[:, None]
@@ -175,6 +188,7 @@ def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, stor
     last = found.runs.start + np.where(shown, step, 0).max(axis=0)
     rows = np.flatnonzero(found.chances.any_day >= LISTED_FROM)
     rows = rows[np.lexsort((first[rows], found.runs.product[rows]))]
+    mean, low, high = _lost(found, rows)
     epoch = (history.first_day - date(1970, 1, 1)).days
     first_day, last_day = (epoch + found.open_days[place[rows]] for place in (first, last))
     product = found.runs.product[rows]
@@ -187,10 +201,10 @@ def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, stor
         "days": pa.array((last - first + 1)[rows].astype(np.int64)),
         "probability": pa.array(found.chances.any_day[rows]),
         "evidence": pa.array(np.where(found.counted[rows], "count", "sales").tolist(), pa.string()),
-        "lost_units": pa.array(mean[rows]),
-        "lost_units_p10": pa.array(low[rows]),
-        "lost_units_p90": pa.array(high[rows]),
-        "lost_revenue": pa.array(mean[rows] * np.nan_to_num(price), mask=np.isnan(price)),
+        "lost_units": pa.array(mean),
+        "lost_units_p10": pa.array(low),
+        "lost_units_p90": pa.array(high),
+        "lost_revenue": pa.array(mean * np.nan_to_num(price), mask=np.isnan(price)),
     }
     schema = PROBABLE_STOCK_OUTS.arrow_schema()
     return pa.table([columns[name] for name in schema.names], schema=schema)
@@ -198,9 +212,11 @@ def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, stor
 
 def _prices(demand: pa.Table, products: list[str], product: Codes, day: Codes) -> Floats:
     """The latest average price of each product before the day; not a number where there is none."""
-    priced = demand.filter(pc.is_valid(demand["average_price"]))
-    names = pc.index_in(priced["product"].cast(pa.string()), value_set=pa.array(products, pa.string()))
-    code = np.asarray(names.fill_null(-1).to_numpy(), dtype=np.int64)
+    names = pa.array([products[number] for number in np.unique(product).tolist()], pa.string())
+    priced = demand.filter(
+        pc.and_(pc.is_in(demand["product"].cast(pa.string()), value_set=names), pc.is_valid(demand["average_price"]))
+    )
+    code = np.unique(product)[pc.index_in(priced["product"].cast(pa.string()), value_set=names).to_numpy()]
     days = np.asarray(priced["day"].cast(pa.int32()).to_numpy(), dtype=np.int64)
     value = np.asarray(priced["average_price"].cast(pa.float64()).to_numpy(), dtype=np.float64)
     width = int(max(days.max(initial=0), day.max(initial=0))) + 1

@@ -13,7 +13,7 @@ from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import Demand, Flags, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast import forecast_store
-from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances
+from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances, level_errors
 from emma_platform.transforms.stock_outs import weigh
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
@@ -214,7 +214,7 @@ def test_the_chances_of_a_run_are_those_of_all_its_histories():
     expected = np.array([0.7, 1.1, 0.2, 0.9])
     rates = Rates(0.04, 0.3, 0.01)
     evidence = Evidence(
-        length=np.array([4]), ended=np.array([True]), expected=expected[:, None], shape=np.array([1e9]),
+        length=np.array([4]), ended=np.array([True]), expected=expected[:, None], error=np.ones((8, 1)),
         in_stock=np.zeros((4, 1), dtype=bool), out=np.zeros((4, 1), dtype=bool),
     )  # fmt: skip
     total, some, second = 0.0, 0.0, 0.0
@@ -260,8 +260,17 @@ def test_nothing_sold_gives_no_rows():
     assert found(demand_frame(np.zeros((30, 2)))).num_rows == 0
 
 
+def test_the_errors_of_levels_are_the_middles_of_the_parts_of_gamma_distributions():
+    from scipy import stats
+
+    shape = np.exp(np.random.default_rng(3).uniform(np.log(0.01), np.log(100.0), 500))
+    edges = np.array([0.0, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 1.0])
+    exact = stats.gamma.ppf((edges[1:, None] + edges[:-1, None]) / 2, shape)
+    np.testing.assert_allclose(level_errors(shape), exact / (np.diff(edges) @ exact), rtol=1e-8, atol=1e-12)
+
+
 def test_a_level_that_nothing_is_known_of_gives_chances_all_the_same():
-    shape = np.array([1e-9])
+    error = level_errors(np.array([1e-9]))
     no, yes = np.array([[False]]), np.array([[True]])
-    run = Evidence(np.array([1]), np.array([False]), np.array([[0.0]]), shape, no, yes)
+    run = Evidence(np.array([1]), np.array([False]), np.array([[0.0]]), error, no, yes)
     assert np.isfinite(chances(run, Rates(0.001, 0.25, 0.0001)).day).all()

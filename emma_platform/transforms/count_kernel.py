@@ -1,0 +1,70 @@
+"""Quantiles of negative binomial counts by summing probabilities, compiled.
+
+Belongs here: the sums. Does not belong here: which of them is used where (`count_intervals`). Import it where it is
+called only: loading the compiler takes most of a second.
+"""
+
+from __future__ import annotations
+
+from math import lgamma
+
+import numpy as np
+from numba import njit
+
+from emma_platform.transforms.demand import Codes, Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quantiles_up(mean: Floats, ratio: Floats, levels: Floats, chosen: Codes, quantiles: Floats) -> None:
+    """Fill the chosen columns of `quantiles` (levels x pairs), summing from 0 on."""
+    for pair in chosen:
+        size, chance = mean[pair] / (ratio[pair] - 1.0), 1.0 / ratio[pair]
+        probability = np.exp(size * np.log(chance))
+        total = probability
+        count = 0
+        for place in range(len(levels)):
+            while total < levels[place]:
+                count += 1
+                probability *= (size + (count - 1)) / count * (1.0 - chance)
+                total += probability
+            quantiles[place, pair] = count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quantiles_from(
+    mean: Floats, ratio: Floats, levels: Floats, chosen: Codes, start: Floats, below: Floats, quantiles: Floats
+) -> None:
+    """Fill the chosen columns of `quantiles`, going up and down from a count.
+
+    Args:
+        mean: of every pair.
+        ratio: of every pair.
+        levels: probabilities, ascending.
+        chosen: the pairs to fill.
+        start: of each chosen pair the count to begin at.
+        below: the probability of at most this count.
+        quantiles: levels x pairs.
+    """
+    for place in range(len(chosen)):
+        pair = chosen[place]
+        size, chance = mean[pair] / (ratio[pair] - 1.0), 1.0 / ratio[pair]
+        first = start[place]
+        at_start = np.exp(
+            lgamma(size + first) - lgamma(first + 1.0) - lgamma(size)
+            + size * np.log(chance) + first * np.log1p(-chance)
+        )  # fmt: skip
+        up = np.searchsorted(levels, below[place], side="right")
+        count, total, probability = first, below[place], at_start
+        for number in range(up, len(levels)):
+            while total < levels[number]:
+                count += 1.0
+                probability *= (size + (count - 1.0)) / count * (1.0 - chance)
+                total += probability
+            quantiles[number, pair] = count
+        count, total, probability = first, below[place] - at_start, at_start
+        for number in range(up - 1, -1, -1):
+            while count > 0.0 and total >= levels[number]:
+                probability *= count / ((size + (count - 1.0)) * (1.0 - chance))
+                count -= 1.0
+                total -= probability
+            quantiles[number, pair] = count
