@@ -101,7 +101,7 @@ PRICE_EVIDENCE = Table(
         _number("cross_variance", "Its variance.", nullable=True, lowest=0),
         _number("promotion_lift", "What a promotion multiplies units by, beside its price.", nullable=True, lowest=0),
     ),
-    ("product_kpis", "promotions"),
+    ("product_kpis", "promotions", "calendar", "stores", "probable_stock_outs"),
 )  # fmt: skip
 
 PRICE_PRIORS = Table(

@@ -116,12 +116,13 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
             stages.clean(platform, selection, digests, batch)
         with _timed(layers, "product_kpis"):
             stages.kpis(platform, selection, digests, batch)
-        with _timed(layers, "forecasts"):
-            store_stages.forecasts(work)
         with _timed(layers, "prices"):
             price_stages.evidence(work)
             price_stages.priors(work)
             price_stages.responses(work)
+        with _timed(layers, "forecasts"):
+            store_stages.forecasts(work)
+        with _timed(layers, "prices"):
             price_stages.recommendations(work)
         with _timed(layers, "advice"):
             advice_stage.effects(work)

@@ -24,6 +24,7 @@ TRANSFORMS = "emma_platform.transforms"
 def current(settings: Settings) -> dict[str, str]:
     """For each computed table, the digest of its transform, its columns and the settings it follows."""
     history = str(settings.forecast_history_days)
+    holidays = (source("public_holidays"), version("holidays"))
     guardrails = (
         str(settings.minimum_margin_pct),
         str(settings.largest_step_pct),
@@ -35,15 +36,19 @@ def current(settings: Settings) -> dict[str, str]:
         "product_kpis": (load("product_kpis").digest,),
         "sales_forecast": (
             source("forecast"),
-            source("public_holidays"),
-            version("holidays"),
+            *holidays,
             history,
             repr(TABLES["sales_forecast_totals"]),
             repr(TABLES["forecast_scores"]),
             repr(TABLES["forecast_accuracy"]),
+        ),
+        "price_evidence": (
+            source("price_evidence"),
+            source("stock_outs"),
+            *holidays,
+            history,
             repr(TABLES["probable_stock_outs"]),
         ),
-        "price_evidence": (source("price_evidence"), history),
         "price_priors": (source("price_priors"),),
         "price_response": (source("price_response"),),
         "price_recommendations": (source("price_recommendations"), *guardrails),

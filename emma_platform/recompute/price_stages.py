@@ -1,4 +1,4 @@
-"""The stages of prices: evidence, priors, response and recommendations.
+"""The stages of prices: evidence with the probable stock-outs, priors, response and recommendations.
 
 Belongs here: for each stage, read its inputs, call the pure function, commit, write the ledger. Does not belong here:
 the functions themselves (`transforms`), and what all stages by store share (`store_stages`).
@@ -22,6 +22,7 @@ from emma_platform.recompute.store_stages import (
     Frames,
     Work,
     by_store,
+    calendar_of,
     empty,
     finish,
     from_demand,
@@ -35,23 +36,30 @@ from emma_platform.transforms.price_ladder import Guardrails
 from emma_platform.transforms.price_priors import price_priors
 from emma_platform.transforms.price_recommendations import recommend
 from emma_platform.transforms.price_response import price_response
+from emma_platform.transforms.stock_outs import find_stock_outs
 
 
 def evidence(work: Work) -> None:
-    """Compute the stale stores of price_evidence."""
+    """Compute the stale stores of price_evidence, and the probable stock-outs that it leaves out."""
     history = work.platform.settings.forecast_history_days
 
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
-        rows = price_evidence(demand, reference["promotions"], store=store, last_day=last_day, history_days=history)
-        return {"price_evidence": rows}
+        calendar = calendar_of(store, last_day, history, reference)
+        stock_outs = find_stock_outs(
+            demand, reference["promotions"], calendar, store=store, last_day=last_day, history_days=history
+        )
+        rows = price_evidence(
+            demand, reference["promotions"], stock_outs, store=store, last_day=last_day, history_days=history
+        )
+        return {"price_evidence": rows, "probable_stock_outs": stock_outs}
 
     def after(connection: sa.Connection, stores: list[str]) -> None:
         propagate.for_priors(connection, work.codes)
         propagate.for_response(connection, stores, work.codes)
         propagate.for_recommendations(connection, stores, work.codes)
 
-    from_demand(work, ("price_evidence",), one, after)
+    from_demand(work, ("price_evidence", "probable_stock_outs"), one, after)
 
 
 def priors(work: Work) -> None:

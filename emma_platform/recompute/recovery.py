@@ -28,7 +28,7 @@ UNKNOWN = "-"
 """Stands for a fingerprint or content that nothing has, so that whatever is found is a change."""
 TOGETHER = {
     "set_aside_rows": "clean_sales", "sales_forecast_totals": "sales_forecast", "forecast_scores": "sales_forecast",
-    "forecast_accuracy": "sales_forecast", "probable_stock_outs": "sales_forecast",
+    "forecast_accuracy": "sales_forecast", "probable_stock_outs": "price_evidence",
 }  # fmt: skip
 """Tables that are computed in one go with another, whose staleness stands for both."""
 

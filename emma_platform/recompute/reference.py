@@ -39,6 +39,8 @@ from emma_platform.store.protocol import Whole
 from emma_platform.transforms.advice_effects import span
 
 MERGED = ("products", "stores", "promotions", "calendar", "advice_decisions")
+_BY_CALENDAR = ("sales_forecast", "price_evidence")
+"""What follows a store's reference data beside its key figures."""
 f = files.c
 
 
@@ -65,7 +67,7 @@ class Merged:
             )
         propagate.from_raw(connection, self.touched.get("clean_sales", ()), codes)
         propagate.for_kpis(connection, self.touched.get("product_kpis", ()), codes)
-        stores = {key.store for table in ("sales_forecast", "price_evidence") for key in self.touched.get(table, ())}
+        stores = {key.store for table in _BY_CALENDAR for key in self.touched.get(table, ())}
         propagate.from_kpis(connection, stores, codes, history_days)
         if self.results.keys() & set(TABLES["advice_effects"].inputs):
             propagate.for_advice(connection, codes)
@@ -157,12 +159,11 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         merged.moved_stores = {store for store in zones if store}
         placed_before, placed_after = (rows.filter(pc.is_valid(rows["country"])) for rows in (before, after))
         moved = _changed(placed_before, placed_after, "store", ["country", "subdivision"])
-        merged.touched["sales_forecast"] |= {
-            Key(key.store, NO_DAY) for key in _of_stores(platform, "product_kpis", moved)
-        }
+        for follower in _BY_CALENDAR:
+            merged.touched[follower] |= {Key(key.store, NO_DAY) for key in _of_stores(platform, "product_kpis", moved)}
     else:
         stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])
-        for follower in ("sales_forecast", "price_evidence"):
+        for follower in _BY_CALENDAR:
             if table in TABLES[follower].inputs:
                 merged.touched[follower] |= {
                     Key(key.store, NO_DAY)

@@ -33,7 +33,7 @@ REFERENCE = ("promotions", "calendar", "stores")
 DEMAND_ROWS = 1_500_000
 """Key figures read at once for forecasts: about 200 MB with the columns of `DEMAND`."""
 
-WITH_FORECAST = ("sales_forecast_totals", "forecast_scores", "forecast_accuracy", "probable_stock_outs")
+WITH_FORECAST = ("sales_forecast_totals", "forecast_scores", "forecast_accuracy")
 """The tables of a store that are made in one go with its forecast."""
 
 p = partitions.c
@@ -56,13 +56,7 @@ def forecasts(work: Work) -> None:
 
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
-        calendar = store_calendar(
-            reference["calendar"],
-            reference["stores"],
-            store=store,
-            first=last_day - timedelta(history),
-            last=last_day + timedelta(CALENDAR_AHEAD_DAYS),
-        )
+        calendar = calendar_of(store, last_day, history, reference)
         forecast = forecast_store(
             demand, reference["promotions"], calendar, store=store, made_on=last_day, history_days=history
         )
@@ -75,6 +69,17 @@ def forecasts(work: Work) -> None:
         propagate.for_recommendations(connection, stores, work.codes)
 
     from_demand(work, ("sales_forecast", *WITH_FORECAST), one, after)
+
+
+def calendar_of(store: str, last_day: date, history_days: int, reference: Frames) -> pa.Table:
+    """The store's calendar over its history and the days of the forecast, its public holidays included."""
+    return store_calendar(
+        reference["calendar"],
+        reference["stores"],
+        store=store,
+        first=last_day - timedelta(history_days),
+        last=last_day + timedelta(CALENDAR_AHEAD_DAYS),
+    )
 
 
 def from_demand(

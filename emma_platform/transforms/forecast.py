@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from emma_platform.model.estimates import FORECAST_SCORES, PROBABLE_STOCK_OUTS, SALES_FORECAST
+from emma_platform.model.estimates import FORECAST_SCORES, SALES_FORECAST
 from emma_platform.model.report_card import FORECAST_ACCURACY, SALES_FORECAST_TOTALS
 from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
@@ -26,7 +26,6 @@ from emma_platform.transforms.forecast_origin import OriginForecast, forecast_fr
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.forecast_totals import newest_totals, totals_table
 from emma_platform.transforms.naive_intervals import naive_quantiles
-from emma_platform.transforms.stock_outs import stock_out_table, weigh
 
 ORIGINS = 4
 """Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
@@ -48,7 +47,6 @@ class Forecast:
     sales_forecast_totals: pa.Table
     forecast_scores: pa.Table
     forecast_accuracy: pa.Table
-    probable_stock_outs: pa.Table
 
 
 def forecast_store(
@@ -75,9 +73,8 @@ def forecast_store(
 
     Returns:
         All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
-        182 days; scores for those of them with an origin at least 14 days after their first sale; the probable
-        stock-outs. What is shown for an earlier origin is what the method said then: the seasonal naive may replace it
-        for `made_on` only.
+        182 days; scores for those of them with an origin at least 14 days after their first sale. What is shown for an
+        earlier origin is what the method said then: the seasonal naive may replace it for `made_on` only.
 
     Raises:
         ValueError: `horizon_days` or `history_days` is out of range.
@@ -96,12 +93,10 @@ def forecast_store(
         horizon_days=horizon_days,
     )
     if history is None:
-        tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY, PROBABLE_STOCK_OUTS)
+        tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY)
         return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
-    factors = fit_factors(history, last)
-    found = weigh(history, last, factors)
-    newest = forecast_from(history, last, horizon_days, factors)
+    newest = forecast_from(history, last, horizon_days, fit_factors(history, last))
     made = _forecast(history, newest, store)
     groups = Groups.of(history, last)
     past = look_back(history, made.origins, groups)
@@ -111,7 +106,6 @@ def forecast_store(
         totals_table(totals, history, groups, newest.live, store),
         made.scores,
         accuracy_table(past, history, groups, np.flatnonzero(newest.live), made.methods, store),
-        stock_out_table(demand, history, found, store),
     )
 
 

@@ -20,6 +20,7 @@ from emma_platform.transforms.price_panel import (
     Flags,
     Weeks,
     current_price,
+    empty_shelves,
     places,
     price_points,
     product_days,
@@ -34,7 +35,13 @@ FEWEST_PRICES = 2
 
 
 def price_evidence(
-    demand: pa.Table, promotions: pa.Table, *, store: str, last_day: date, history_days: int
+    demand: pa.Table,
+    promotions: pa.Table,
+    stock_outs: pa.Table,
+    *,
+    store: str,
+    last_day: date,
+    history_days: int,
 ) -> pa.Table:
     """Own price elasticities of one store's products: one row per product with a row in the window.
 
@@ -42,14 +49,16 @@ def price_evidence(
     index of the category's others) + promotion share + trend + the movement of the other products. What a promotion, a
     trend and the category's prices do is drawn to what they do to the store's products on average. Weeks are whole
     ones from Monday to Sunday, so that a new day leaves the elasticities alone until its week is over; a week counts
-    from the product's first selling week (left out when it is a launch inside the window) to its last one. A day
-    without a sale has a neighbour's price. The variance is scaled by the dispersion and widened for autocorrelation;
+    from the product's first selling week (left out when it is a launch inside the window) to its last one, by the share
+    of it with goods on the shelf, so that an empty shelf is not read as what a price did. A day without a sale has a
+    neighbour's price. The variance is scaled by the dispersion and widened for autocorrelation;
     what it needs beyond that is measured over the chain, from the change between the halves (`price_priors`).
 
     Args:
         demand: rows of `product_kpis` of the store: day, product, category, sold_units, sold_revenue, on_hand; missing
             product-days are days without sales.
         promotions: the table `promotions`; a null store means all stores.
+        stock_outs: `probable_stock_outs` of the store.
         store: the store.
         last_day: the store's last known day.
         history_days: days looked at, cut at the start of a week.
@@ -65,7 +74,7 @@ def price_evidence(
     if not count:
         return PRICE_EVIDENCE.arrow_schema().empty_table()
     promoted = promoted_days(promotions, rows.products, store, last_day, days)
-    panel = weekly(rows, promoted, weeks)
+    panel = weekly(rows, promoted, empty_shelves(stock_outs, rows, last_day, days), weeks)
     found = estimates(panel, rows.category)
     observations = panel.used.sum(axis=1).astype(np.int64)
     points = price_points(rows)

@@ -22,6 +22,9 @@ Column: TypeAlias = "pa.ChunkedArray[Any] | pa.Array[Any]"
 
 WEEK = 7
 
+_LEAST_EXPOSURE = 0.5 / WEEK
+"""Share of a week with goods on the shelf below which the week tells nothing: half a day."""
+
 SAME_PRICE = float(np.log(1.01))
 """Prices closer than 1 % are one price."""
 
@@ -115,8 +118,39 @@ def promoted_days(promotions: pa.Table, products: pa.Array[Any], store: str, las
     return np.asarray(np.cumsum(change[:, :-1], axis=1) > 0)
 
 
-def weekly(rows: Rows, promoted: Flags, weeks: int) -> Weeks:
-    """The rows of the first so many weeks; a week counts from the first to the last with a sale, if it was in stock."""
+def empty_shelves(stock_outs: pa.Table, rows: Rows, last_day: date, days: int) -> Floats:
+    """(products, days): the chance that the shelf was empty, 0 on a day with a sale.
+
+    1 where a count says so; else that of the probable stock-out that the day belongs to.
+
+    Args:
+        stock_outs: `probable_stock_outs` of the store.
+        rows: the product-days of the window.
+        last_day: the window's last day.
+        days: of the window.
+    """
+    code = codes(stock_outs["product"], rows.products)
+    first = last_day - timedelta(days=days - 1)
+    start = np.maximum(_days_since(stock_outs["first_day"], first), 0)
+    end = np.minimum(_days_since(stock_outs["last_day"], first) + 1, days)
+    chance = floats(stock_outs["probability"])
+    result = np.zeros((len(rows.products), days))
+    for place in np.flatnonzero((code >= 0) & (start < end)).tolist():
+        result[code[place], start[place] : end[place]] = chance[place]
+    result[rows.code[rows.sold > 0], rows.day[rows.sold > 0]] = 0.0
+    result[rows.code[rows.out_of_stock], rows.day[rows.out_of_stock]] = 1.0
+    return result
+
+
+def weekly(rows: Rows, promoted: Flags, empty: Floats, weeks: int) -> Weeks:
+    """The rows of the first so many weeks; a week counts from the first to the last with a sale, if it was in stock.
+
+    Args:
+        rows: the product-days of the window.
+        promoted: (products, days).
+        empty: (products, days), the chance that the shelf was empty.
+        weeks: whole weeks to make, from the window's first day.
+    """
     whole = rows.day < weeks * WEEK
     names = ("code", "day", "sold", "price", "out_of_stock")
     rows = replace(rows, **{name: getattr(rows, name)[whole] for name in names})
@@ -125,8 +159,7 @@ def weekly(rows: Rows, promoted: Flags, weeks: int) -> Weeks:
     cell = rows.code * weeks + rows.day // WEEK
     shape = (count, weeks)
     units: Floats = np.bincount(cell, weights=rows.sold, minlength=count * weeks).reshape(shape).astype(np.float64)
-    missing = np.bincount(cell, weights=rows.out_of_stock, minlength=count * weeks).reshape(shape)
-    exposure = 1.0 - missing / WEEK
+    exposure = 1.0 - empty[:, : weeks * WEEK].reshape(count, weeks, WEEK).mean(axis=2)
     sold = units > 0
     first = np.argmax(sold, axis=1)
     last = weeks - 1 - np.argmax(sold[:, ::-1], axis=1)
@@ -137,7 +170,7 @@ def weekly(rows: Rows, promoted: Flags, weeks: int) -> Weeks:
     begin = np.where(first * WEEK == opening, first, first + 1)
     alive = (number >= begin[:, None]) & (number <= last[:, None])
     log_price, priced = _weekly_log_price(rows, promoted, weeks)
-    used: Flags = alive & (exposure > 0) & sold.any(axis=0) & priced.reshape(count, 1)
+    used: Flags = alive & (exposure > _LEAST_EXPOSURE) & sold.any(axis=0) & priced.reshape(count, 1)
     used &= (units * used).sum(axis=1, keepdims=True) > 0
     share = promoted.reshape(count, weeks, WEEK).mean(axis=2)
     return Weeks(units, exposure, log_price, share, used.astype(np.float64))

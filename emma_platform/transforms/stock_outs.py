@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
-from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
-from emma_platform.transforms.demand_factors import Factors
+from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
+from emma_platform.transforms.demand_factors import Factors, fit_factors
 from emma_platform.transforms.stock_out_chances import (
     Chances,
     Evidence,
@@ -168,6 +168,29 @@ def _lost(found: Found, rows: Codes) -> tuple[Floats, Floats, Floats]:
         units = np.maximum(np.ceil(special.nbdtrik(known, mean / (ratio - 1.0), 1.0 / ratio) - 1e-6), 0.0)
         points.append(np.where(within > 0, units, 0.0))
     return chance * mean, points[0], points[1]
+
+
+def find_stock_outs(
+    demand: pa.Table, promotions: pa.Table, calendar: pa.Table, *, store: str, last_day: date, history_days: int
+) -> pa.Table:
+    """The probable stock-outs of a store as known on its last day, as `model.estimates.PROBABLE_STOCK_OUTS`.
+
+    Args:
+        demand: rows of `product_kpis` of the store: `day, product, category, units, average_price, on_hand`, in any
+            order.
+        promotions: as `model.tables.PROMOTIONS`.
+        calendar: as `model.tables.CALENDAR`.
+        store: the store.
+        last_day: the store's last known day.
+        history_days: days of history, `last_day` included.
+    """
+    history = read_demand(
+        demand, promotions, calendar, store=store, made_on=last_day, history_days=history_days, horizon_days=0
+    )
+    if history is None:
+        return PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
+    last = len(history.units) - 1
+    return stock_out_table(demand, history, weigh(history, last, fit_factors(history, last)), store)
 
 
 def stock_out_table(demand: pa.Table, history: Demand, found: Found | None, store: str) -> pa.Table:

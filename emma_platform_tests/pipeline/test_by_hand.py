@@ -25,7 +25,7 @@ from emma_platform.recompute.reporting import work_left
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, checks_of, materialised_in
 
 KOELN = "K%C3%B6ln%2F2"
-FORECASTS = ("sales_forecast", "sales_forecast_totals", "forecast_scores", "forecast_accuracy", "probable_stock_outs")
+FORECASTS = ("sales_forecast", "sales_forecast_totals", "forecast_scores", "forecast_accuracy")
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def inputs(state: State) -> Inputs:
         "forecast_scores": forecast,
         "forecast_accuracy": forecast,
         "probable_stock_outs": forecast,
-        "price_evidence": {key: (rows, promotions(key.store), history) for key, rows in demand.items() if rows},
+        "price_evidence": forecast,
     }
     return found | _prices(state) | _advice(state, reference)
 

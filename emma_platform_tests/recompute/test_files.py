@@ -141,13 +141,14 @@ def test_a_day_that_went_in_a_rebuild_is_there_again_when_it_comes_back(home: Ho
     assert home.everything() == before
 
 
-def test_a_calendar_touches_forecasts_and_no_price_evidence(home: Home) -> None:
+def test_a_calendar_touches_what_reads_it_and_nothing_that_follows_from_what_stays(home: Home) -> None:
     home.sell("a.csv", sale(on=0), sale(on=1))
     home.update()
     home.drop("calendar.csv", f"store,day,event,kind\n,{day(3)},fair,event\n")
     report = home.update()
     assert home.computed(report, "sales_forecast") == {Key("S1", "")}
-    assert "price_evidence" not in report.partitions
+    assert home.computed(report, "price_evidence") == {Key("S1", "")}
+    assert not {"price_priors", "price_response", "product_kpis"} & report.partitions.keys()
 
 
 def test_a_withdrawn_file_keeps_its_data(home: Home) -> None:

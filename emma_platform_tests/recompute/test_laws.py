@@ -32,7 +32,7 @@ from emma_platform_tests.recompute.shrink import smallest
 HISTORIES = int(os.environ.get("EMMA_TEST_HISTORIES", "12"))
 TOGETHER = {
     "set_aside_rows": "clean_sales", "sales_forecast_totals": "sales_forecast", "forecast_scores": "sales_forecast",
-    "forecast_accuracy": "sales_forecast", "probable_stock_outs": "sales_forecast",
+    "forecast_accuracy": "sales_forecast", "probable_stock_outs": "price_evidence",
 }  # fmt: skip
 """Tables that are computed in one go with another."""
 seldom = st.sampled_from([False] * 7 + [True])

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RESPONSE
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RESPONSE, PROBABLE_STOCK_OUTS
 from emma_platform.model.tables import PROMOTIONS
 from emma_platform.transforms.price_ladder import Guardrails
 
 LAST = date(2026, 6, 30)
 GUARDRAILS = Guardrails(5.0, 10.0, tuple(tenth / 10 + 0.09 for tenth in range(10)))
 NO_PROMOTIONS = PROMOTIONS.arrow_schema().empty_table()
+NO_STOCK_OUTS = PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
 
 Floats = npt.NDArray[np.float64]
 

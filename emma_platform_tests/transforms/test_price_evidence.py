@@ -20,11 +20,11 @@ from emma_platform.transforms.price_regression import (
     poisson_fit,
     split_change,
 )
-from emma_platform_tests.transforms.price_world import LAST, NO_PROMOTIONS, empty_shelf, sales, world
+from emma_platform_tests.transforms.price_world import LAST, NO_PROMOTIONS, NO_STOCK_OUTS, empty_shelf, sales, world
 
 
 def evidence(demand: pa.Table, promotions: pa.Table = NO_PROMOTIONS, days: int = 365) -> pa.Table:
-    return price_evidence(demand, promotions, store="S", last_day=LAST, history_days=days)
+    return price_evidence(demand, promotions, NO_STOCK_OUTS, store="S", last_day=LAST, history_days=days)
 
 
 def test_poisson_fit_equals_statsmodels():
@@ -140,7 +140,7 @@ def test_a_new_day_leaves_the_elasticities_alone_until_its_week_is_over():
     def until(day: date) -> pa.Table:
         rows = truth.demand[0].filter(pa.compute.field("day") <= pa.scalar(day))
         days = 350 + (day - sunday).days
-        return price_evidence(rows, truth.promotions, store="S", last_day=day, history_days=days)
+        return price_evidence(rows, truth.promotions, NO_STOCK_OUTS, store="S", last_day=day, history_days=days)
 
     before, after = until(sunday), until(LAST)
     assert sunday != LAST
@@ -226,7 +226,7 @@ def test_empty_and_outdated_frames_give_an_empty_table():
     rows = sales(np.full((1, 10), 1), np.full((1, 10), 2.0))
     schema = PRICE_EVIDENCE.arrow_schema()
     assert evidence(rows.slice(0, 0)).equals(schema.empty_table())
-    later = price_evidence(rows, NO_PROMOTIONS, store="S", last_day=date(2030, 1, 1), history_days=28)
+    later = price_evidence(rows, NO_PROMOTIONS, NO_STOCK_OUTS, store="S", last_day=date(2030, 1, 1), history_days=28)
     assert later.equals(schema.empty_table())
 
 

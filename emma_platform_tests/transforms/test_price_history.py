@@ -10,7 +10,7 @@ import pytest
 
 from emma_platform.model.tables import PROMOTIONS
 from emma_platform.transforms.price_evidence import price_evidence
-from emma_platform_tests.transforms.price_world import LAST, sales
+from emma_platform_tests.transforms.price_world import LAST, NO_STOCK_OUTS, sales
 
 DAYS = 100
 
@@ -23,7 +23,9 @@ def row(price, *, sold=2, promoted=None, history=DAYS):
         first, last = promoted
         rows = [{"store": None, "product": "P000", "first_day": back(first), "last_day": back(last)}]
         promotions = pa.Table.from_pylist(rows, schema=PROMOTIONS.arrow_schema())
-    return price_evidence(demand, promotions, store="S", last_day=LAST, history_days=history).to_pylist()[0]
+    return price_evidence(
+        demand, promotions, NO_STOCK_OUTS, store="S", last_day=LAST, history_days=history
+    ).to_pylist()[0]
 
 
 def back(days: int) -> date:

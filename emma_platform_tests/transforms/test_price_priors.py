@@ -13,7 +13,7 @@ from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_PRIORS
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_pooling import between_variance, pool
 from emma_platform.transforms.price_priors import GRID, price_priors
-from emma_platform_tests.transforms.price_world import LAST, World, evidence_rows, world
+from emma_platform_tests.transforms.price_world import LAST, NO_STOCK_OUTS, World, evidence_rows, world
 
 
 def chain_evidence(*, stores: int = 6, products: int = 30, error: float = 0.3, seed: int = 0) -> pa.Table:
@@ -140,7 +140,9 @@ def test_one_corrected_line_rarely_moves_what_every_store_reads():
         rng = np.random.default_rng(seed)
 
         def evidence(store: int, demand: pa.Table, truth: World = truth) -> pa.Table:
-            return price_evidence(demand, truth.promotions, store=f"S{store}", last_day=LAST, history_days=truth.days)
+            return price_evidence(
+                demand, truth.promotions, NO_STOCK_OUTS, store=f"S{store}", last_day=LAST, history_days=truth.days
+            )
 
         parts = [evidence(store, demand) for store, demand in enumerate(truth.demand)]
         before = price_priors(pa.concat_tables(parts))

@@ -20,6 +20,7 @@ from emma_platform.transforms.price_response import price_response
 from emma_platform_tests.transforms.price_world import (
     GUARDRAILS,
     LAST,
+    NO_STOCK_OUTS,
     evidence_rows,
     forecast_rows,
     latest_rows,
@@ -341,7 +342,9 @@ def test_little_harm_and_most_of_the_oracle_on_known_truth():
     for seed in (11, 12, 13):
         truth = world(products=60, seed=seed)
         parts = [
-            price_evidence(demand, truth.promotions, store=f"S{store}", last_day=LAST, history_days=truth.days)
+            price_evidence(
+                demand, truth.promotions, NO_STOCK_OUTS, store=f"S{store}", last_day=LAST, history_days=truth.days
+            )
             for store, demand in enumerate(truth.demand)
         ]
         priors = price_priors(pa.concat_tables(parts))

@@ -10,7 +10,7 @@ from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RE
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_priors import price_priors
 from emma_platform.transforms.price_response import WEAKEST, price_response
-from emma_platform_tests.transforms.price_world import LAST, evidence_rows, world
+from emma_platform_tests.transforms.price_world import LAST, NO_STOCK_OUTS, evidence_rows, world
 
 
 def priors(*rows: tuple[str, str, float, float]) -> pa.Table:
@@ -86,7 +86,9 @@ def test_pooling_beats_each_store_alone_and_knows_its_error():
     for seed in (1, 2):
         truth = world(seed=seed)
         parts = [
-            price_evidence(demand, truth.promotions, store=f"S{store}", last_day=LAST, history_days=truth.days)
+            price_evidence(
+                demand, truth.promotions, NO_STOCK_OUTS, store=f"S{store}", last_day=LAST, history_days=truth.days
+            )
             for store, demand in enumerate(truth.demand)
         ]
         chain = price_priors(pa.concat_tables(parts))

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
 from emma_platform.transforms.demand import Demand, Flags, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
-from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances, level_errors
-from emma_platform.transforms.stock_outs import weigh
+from emma_platform.transforms.stock_outs import find_stock_outs, weigh
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
     PROFILE,
@@ -30,8 +29,7 @@ DAYS = 420
 
 def found(demand, *, events=None, last=MADE_ON):
     events = calendar() if events is None else events
-    made = forecast_store(demand, promotions(), events, store="S", made_on=last, history_days=730)
-    return made.probable_stock_outs
+    return find_stock_outs(demand, promotions(), events, store="S", last_day=last, history_days=730)
 
 
 def world(seed, levels, *, every=60, length=7, drift=0.01):
