@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from emma_platform.cli_advise import advise
+from emma_platform.cli_serve import demo, dev, serve
 from emma_platform.cli_verb import verb
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def main() -> None:
 
 
 _command = verb(main)
-main.add_command(advise)
+for group in (advise, serve, dev, demo):
+    main.add_command(group)
 
 
 def _check_span(first: datetime | None, last: datetime | None) -> None:
@@ -230,42 +232,6 @@ def report(
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
         show_report(console, found, int(ahead))
-
-
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the Dagster UI.")
-@_command
-def dev(settings: Settings, host: str, port: int) -> None:
-    """Start the Dagster UI and daemon on this home, with the files sensor on."""
-    from emma_platform.pipeline.instance import serve
-
-    serve(settings, host=host, port=port)
-
-
-@click.option("--no-serve", is_flag=True, help="End after the scorecard.")
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
-@click.option("--seed", default=7, show_default=True, help="The chain's seed.")
-@click.option("--days", default=420, show_default=True, help="Days of history.")
-@click.option("--products", default=60, show_default=True, help="Products.")
-@click.option("--stores", default=5, show_default=True, help="Stores.")
-@main.command()
-@click.option("--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
-              help="Where the demo is kept; emptied first.")  # fmt: skip
-def demo(home: Path, stores: int, products: int, days: int, seed: int, port: int, no_serve: bool) -> None:
-    """Make a chain whose truth is known, run it through every layer, and score what comes out."""
-    from emma_platform.console import console, remedied, watching
-    from emma_platform.demo.run import run_demo
-    from emma_platform.pipeline.instance import serve
-    from emma_platform.settings import Settings
-
-    settings = Settings(home=home.absolute(), quiet_seconds=0)
-    with remedied():
-        yesterday = datetime.now(UTC).date() - timedelta(1)
-        run_demo(
-            settings, console, watching, stores=stores, products=products, days=days, seed=seed, last_day=yesterday
-        )
-        if not no_serve:
-            serve(settings, host="127.0.0.1", port=port)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -55,6 +55,17 @@ class Settings(BaseSettings):
     session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
     password_passes: int = Field(2, ge=1, description="Argon2's passes over its memory for one password.")
     password_kibibytes: int = Field(19456, ge=8, description="Argon2's memory for one password.")
+    trusted_proxies: str = Field(
+        "",
+        description="Proxies whose word on who asks the web application counts, by commas; * is all.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Who sends it may read /metrics; unset, only this machine may."
+    )
+    request_log: Path | None = Field(None, description="The file for a line of JSON a web request; unset, stderr.")
+    dagster_port: int | None = Field(
+        None, description="Port of the Dagster UI behind the sign-in; `emma serve` sets it when it runs it."
+    )
     maintenance_cron: str = Field("30 3 * * *", description="When maintenance runs, in UTC, as cron writes it.")
 
     @property

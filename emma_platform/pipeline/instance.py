@@ -108,8 +108,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     os.environ.update(prepare(settings))
     url = f"http://{host}:{port}"
     click.echo(f"Starting the Dagster UI on {url} ...")
-    shown = partitions_start(settings)
-    threading.Thread(target=_accompany, args=(url, settings, shown), daemon=True).start()
+    threading.Thread(target=_accompany, args=(url, settings, FirstDay(settings)), daemon=True).start()
     # Set here, so that they hold also for a process started in the background, where a shell ignores SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -126,26 +125,37 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _accompany(url: str, settings: Settings, shown: date) -> None:
+class FirstDay:
+    """The first day that the definitions show: data older than it, once it came in, asks for loading them anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.shown = partitions_start(settings)
+
+    def older(self) -> date | None:
+        """The first day to show where that is older than what is shown.
+
+        There is none before the first publication: a run may be about to make the ledger.
+        """
+        if current(self._settings.published) is None:
+            return None
+        try:
+            first = partitions_start(self._settings)
+        except SQLAlchemyError:  # busy: the next look will do
+            return None
+        return first if first < self.shown else None
+
+
+def _accompany(url: str, settings: Settings, first_day: FirstDay) -> None:
     """Say when the UI answers; whenever data older than its first day came in, let it load the definitions anew."""
     while _answer(f"{url}/server_info") is None:
         time.sleep(LOOK_SECONDS / 4)
     click.echo(f"Ready: {url}\nDrop files into {settings.landing}. Ctrl-C stops.")
     while True:
         time.sleep(LOOK_SECONDS)
-        first = _first_day(settings) or shown
-        if first < shown and "WorkspaceLocationEntry" in (_answer(f"{url}/graphql", {"query": RELOAD}) or ""):
-            shown = first
-
-
-def _first_day(settings: Settings) -> date | None:
-    """The first day to show, once there is a publication; before, a run may be about to make the ledger."""
-    if current(settings.published) is None:
-        return None
-    try:
-        return partitions_start(settings)
-    except SQLAlchemyError:  # busy: the next look will do
-        return None
+        older = first_day.older()
+        if older and "WorkspaceLocationEntry" in (_answer(f"{url}/graphql", {"query": RELOAD}) or ""):
+            first_day.shown = older
 
 
 def _answer(url: str, body: object = None) -> str | None:

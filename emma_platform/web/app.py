@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
-from emma_platform.web import errors, static_files
+from emma_platform.web import errors, health, logs, metrics, ops_link, static_files
 from emma_platform.web.auth import sign_in_pages
 from emma_platform.web.auth.identify import Identify
 from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
 from emma_platform.web.security import Security
+from emma_platform.web.watch import Watch
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -27,10 +28,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings)
-    app.include_router(static_files.router)
-    app.include_router(sign_in_pages.router)
+    for router in (static_files.router, health.router, metrics.router, sign_in_pages.router, ops_link.router):
+        app.include_router(router)
     errors.install(app)
     app.add_middleware(Identify)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
-    app.add_middleware(Security)  # the last added is the first asked
+    app.add_middleware(Security)
+    app.add_middleware(Watch, tell=(metrics.count, logs.write))  # the last added is the first asked
     return app

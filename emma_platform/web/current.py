@@ -1,22 +1,29 @@
 """The publication that a request reads: one open reader for the process, which follows the pointer.
 
-Belongs here: keeping the reader, refreshing it, readers of earlier publications. Does not belong here: what is read.
+Belongs here: keeping the reader, replacing it, readers of earlier publications. Does not belong here: what is read.
+
+A request asks once and keeps the reader it got: all of its answer is then of one publication, whatever is published
+meanwhile. A newer publication gets a new reader; the one before lives as long as somebody reads with it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
 from pathlib import Path
 
+from emma_platform.serving.publication import ServingError, current
 from emma_platform.serving.reader import Reader
 
 LOOK_SECONDS = 1.0
-"""How long an answer may lag behind the pointer."""
+"""How long an answer may lag behind the pointer, beside the time it takes to open what it points to."""
 
 KEPT_OPEN = 3
 """Earlier publications held open at once; each holds a file and its list of files."""
+
+_log = logging.getLogger(__name__)
 
 
 class CurrentReader:
@@ -25,12 +32,13 @@ class CurrentReader:
     def __init__(self, published: Path) -> None:
         self._published = published
         self._lock = threading.Lock()
+        self._following = threading.Lock()
         self._newest: Reader | None = None
         self._looked = 0.0
         self._earlier: OrderedDict[str, Reader] = OrderedDict()
 
     def newest(self) -> Reader:
-        """The newest publication.
+        """The newest publication; no request waits for a newer one to be opened.
 
         Raises:
             ServingError: nothing is published yet.
@@ -40,9 +48,24 @@ class CurrentReader:
             if self._newest is None:
                 self._newest, self._looked = Reader(self._published), now
             elif now - self._looked > LOOK_SECONDS:
-                self._newest.refresh()
                 self._looked = now
+                threading.Thread(target=self.follow, daemon=True).start()
             return self._newest
+
+    def follow(self) -> None:
+        """Open what the pointer names, if that is another publication; until it is open, the one before is read."""
+        if not self._following.acquire(blocking=False):
+            return
+        try:
+            found = current(self._published)
+            if found is not None and self._newest is not None and found != self._newest.publication:
+                newest = Reader(self._published)
+                with self._lock:
+                    self._newest = newest
+        except ServingError as error:
+            _log.warning("the newest publication cannot be opened, the one before is shown: %s", error)
+        finally:
+            self._following.release()
 
     def known_on(self, publication_id: str) -> Reader:
         """An earlier publication that is still kept.

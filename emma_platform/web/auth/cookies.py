@@ -10,15 +10,16 @@ Secure cookies from there; anywhere else plain http gets none, and nobody can si
 from __future__ import annotations
 
 from fastapi import Request, Response
+from starlette.requests import HTTPConnection
 
 SECURE_NAME = "__Host-emma"
 LOOPBACK_NAME = "emma"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def is_secure(request: Request) -> bool:
-    """It came over https."""
-    return request.url.scheme == "https"
+def is_secure(request: HTTPConnection) -> bool:
+    """It came over https; a websocket over the same is called wss."""
+    return request.url.scheme in {"https", "wss"}
 
 
 def can_sign_in(request: Request) -> bool:
@@ -26,7 +27,7 @@ def can_sign_in(request: Request) -> bool:
     return is_secure(request) or (request.url.hostname or "") in _LOOPBACK
 
 
-def token_in(request: Request) -> str | None:
+def token_in(request: HTTPConnection) -> str | None:
     """The token that a request came with."""
     return request.cookies.get(SECURE_NAME if is_secure(request) else LOOPBACK_NAME)
 
