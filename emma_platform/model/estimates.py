@@ -136,7 +136,9 @@ PRICE_RESPONSE = Table(
     ("price_evidence", "price_priors"),
 )  # fmt: skip
 
-PRICE_GUARDRAILS = ("minimum_margin", "largest_step", "price_ending", "short_stock", "cool_down")
+PRICE_GUARDRAILS = (
+    "minimum_margin", "largest_step", "price_ending", "short_stock", "cool_down", "price_group", "pack_order",
+)  # fmt: skip
 """What a recommended price must keep to."""
 
 PRICE_RECOMMENDATIONS = Table(
@@ -156,10 +158,10 @@ PRICE_RECOMMENDATIONS = Table(
         Column("binding_constraint", Type.TEXT, "The guardrail that stopped the price from going further.", nullable=True,
                allowed=PRICE_GUARDRAILS),
         _number("constraint_cost", "Profit over 28 days that the guardrail costs.", unit="currency of the store", nullable=True, lowest=0),
-        *(_number(f"{name}_cost", f"Profit a week of the best price without the guardrail {name}, less that with it.", unit="currency of the store per week", nullable=True, lowest=0) for name in PRICE_GUARDRAILS),
+        *(_number(f"{name}_cost", f"Profit a week of the best price without the guardrail {name}, less that with it; of products priced together, this one's share.", unit="currency of the store per week", nullable=True, lowest=0) for name in PRICE_GUARDRAILS),
         _number("lowest_price_30d", "What a reduction must be announced from: the lowest price of the last 30 days (Directive 98/6/EC, Article 6a).", unit="currency per unit", nullable=True, lowest=0),
         _number("announced_reduction_pct", "Of a lower price, what may be announced against lowest_price_30d; 0 when nothing may be.", "max(0, 100 * (1 - recommended_price / lowest_price_30d))", "percent", nullable=True, lowest=0),
         Column("reason", Type.TEXT, "Why, in words."),
     ),
-    ("sales_forecast", "price_response", "price_evidence", "product_kpis"),
+    ("sales_forecast", "price_response", "price_evidence", "product_kpis", "products"),
 )  # fmt: skip

@@ -91,6 +91,9 @@ PRODUCTS = Table(
         Column("unit_cost", Type.PRICE, "Cost of one unit.", unit="currency per unit", nullable=True, lowest=0),
         Column("list_price", Type.PRICE, "The regular price of one unit.", unit="currency per unit", nullable=True, lowest=0),
         Column("max_quantity", Type.QUANTITY, "The largest quantity a line may hold; replaces the rule for absurd quantities.", unit="units", nullable=True, lowest=0),
+        Column("price_group", Type.TEXT, "Products of one group have one price in a store (line pricing).", nullable=True),
+        Column("pack_family", Type.TEXT, "Packs of the same thing: a bigger one never costs more per unit than a smaller one.", nullable=True),
+        Column("pack_size", Type.QUANTITY, "How much the pack holds, in one unit for the whole family.", nullable=True, lowest=0),
     ),
 )  # fmt: skip
 
@@ -175,7 +178,10 @@ KEPT: tuple[str, ...] = tuple(name for name in TABLES if name != PUBLISHED.name)
 
 INPUT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sales": (("store", "receipt", "sold_at", "product", "quantity", "unit_price"), ("line", "discount", "currency")),
-    "products": (("product",), ("name", "category", "unit_cost", "list_price", "max_quantity")),
+    "products": (
+        ("product",),
+        ("name", "category", "unit_cost", "list_price", "max_quantity", "price_group", "pack_family", "pack_size"),
+    ),
     "stores": (("store",), ("name", "city", "time_zone", "country", "subdivision")),
     "stock": (("store", "day", "product", "on_hand"), ()),
     "promotions": (("product", "first_day", "last_day"), ("store", "kind")),

@@ -111,6 +111,7 @@ def recommendations(work: Work) -> None:
     guardrails = Guardrails(
         settings.minimum_margin_pct, settings.largest_step_pct, endings, settings.price_cool_down_days
     )
+    listed = work.platform.store.read("products") if items else empty("products")
     done = 0
     announce(work.platform, "price_recommendations", len(items))
     for group in weighed(work, items):
@@ -129,6 +130,7 @@ def recommendations(work: Work) -> None:
                 },
                 forecast=_made_on(inputs["sales_forecast"].get(store, empty("sales_forecast")), last[store]),
                 latest=latest.get(store, empty("product_kpis")),
+                listed=listed,
                 guardrails=guardrails,
                 store=store,
                 made_on=last[store],

@@ -123,14 +123,18 @@ def for_response(connection: sa.Connection, stores: Collection[str] | None, code
 
 
 def for_recommendations(connection: sa.Connection, stores: Collection[str], codes: Mapping[str, str]) -> None:
-    """A store's price recommendations follow its forecast, response, evidence and its last day's key figures."""
+    """A store's price recommendations follow its forecast, response, evidence and its last day's key figures.
+
+    Of the products table, the groups and packs of what it sells are in the token that reference data leaves.
+    """
     inputs = [_whole_store(connection, table) for table in ("sales_forecast", "price_response", "price_evidence")]
     wanted: dict[Key, str] = {}
     for store in stores:
         last = _last_day(connection, store, ("product_kpis",))
         latest = _states(connection, "product_kpis", store, last, last).get(last, ("", "", 0))[0]
         parts = [contents.get(store, "") for contents in inputs]
-        wanted[Key(store, NO_DAY)] = latest and fingerprint(codes["price_recommendations"], latest, *parts)
+        token = _tokens(connection, "price_recommendations", store, NO_DAY, NO_DAY).get(NO_DAY, "")
+        wanted[Key(store, NO_DAY)] = latest and fingerprint(codes["price_recommendations"], token, latest, *parts)
     want(connection, "price_recommendations", wanted)
 
 

@@ -41,6 +41,9 @@ from emma_platform.transforms.advice_effects import span
 MERGED = ("products", "stores", "promotions", "calendar", "advice_decisions")
 _BY_CALENDAR = ("sales_forecast", "price_evidence")
 """What follows a store's reference data beside its key figures."""
+PRICED_TOGETHER = ("price_group", "pack_family", "pack_size")
+"""Columns of `products` that price recommendations read."""
+
 f = files.c
 
 
@@ -69,6 +72,8 @@ class Merged:
         propagate.for_kpis(connection, self.touched.get("product_kpis", ()), codes)
         stores = {key.store for table in _BY_CALENDAR for key in self.touched.get(table, ())}
         propagate.from_kpis(connection, stores, codes, history_days)
+        advised = {key.store for key in self.touched.get("price_recommendations", ())}
+        propagate.for_recommendations(connection, advised, codes)
         if self.results.keys() & set(TABLES["advice_effects"].inputs):
             propagate.for_advice(connection, codes)
         _read_again(connection, self.moved_stores)
@@ -152,6 +157,8 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         )
         used = _changed(before, after, "product", ["category", "unit_cost"])
         merged.touched["product_kpis"] |= _using(platform, "product_kpis", used)
+        tied = _changed(before.filter(_is_tied()), after.filter(_is_tied()), "product", PRICED_TOGETHER)
+        merged.touched["price_recommendations"] |= _selling(platform, tied)
     elif table == "stores":
         merged.touched["clean_sales"] |= _of_stores(platform, "raw_sales", _changed(before, after, "store", []))
         zoned_before, zoned_after = (rows.filter(pc.is_valid(rows["time_zone"])) for rows in (before, after))
@@ -171,6 +178,26 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
                         platform, "product_kpis", set() if None in stores else stores, every=None in stores
                     )
                 }
+
+
+def _is_tied() -> pc.Expression:
+    """Products that are priced with others."""
+    group, family, size = map(pc.field, PRICED_TOGETHER)
+    return pc.is_valid(group) | (pc.is_valid(family) & pc.is_valid(size))
+
+
+def _selling(platform: Platform, products: Collection[str | None]) -> set[Key]:
+    """The stores with price evidence of one of the products; those whose evidence is behind follow it anyway."""
+    if not products:
+        return set()
+    found = platform.engine.run(
+        "select distinct store from price_evidence where product in (select product from changed)",
+        {
+            "price_evidence": platform.store.files("price_evidence"),
+            "changed": pa.table({"product": pa.array(sorted(filter(None, products)))}),
+        },
+    )
+    return {Key(str(store), NO_DAY) for store in found["store"].to_pylist()}
 
 
 def _using(platform: Platform, table: str, products: Collection[str | None]) -> set[Key]:

@@ -12,15 +12,13 @@ from enum import IntEnum
 import numpy as np
 
 from emma_platform.model.estimates import PRICE_GUARDRAILS
-from emma_platform.transforms.price_ladder import WIDEST_FACTOR, Guardrails, Offers, Products, offers
+from emma_platform.transforms.price_families import Ties, components, orderly, shares, together
+from emma_platform.transforms.price_ladder import WIDEST_FACTOR, WORTH, Guardrails, Offers, Products, offers
 from emma_platform.transforms.price_panel import Flags
 from emma_platform.transforms.price_regression import Floats, Ints
 
 OF_THE_LADDER = 3
 """So many of the first `PRICE_GUARDRAILS` change which prices there are to choose from."""
-
-WORTH = 0.01
-"""A gain below a cent is none."""
 
 LIKELY = 0.6
 """Chance of a gain from which a test is worth its risk."""
@@ -29,6 +27,8 @@ TEST_STEP = 0.02
 """Smallest change of a test: twice what counts as another price."""
 
 _BLOCK = 128
+
+_TIES = ("price_group", "pack_order")
 
 
 class Case(IntEnum):
@@ -41,21 +41,26 @@ class Case(IntEnum):
     NO_OTHER_PRICE = 4
     SHORT_STOCK = 5
     COOLING_DOWN = 6
-    TEST_NEVER_MOVED = 7
-    TEST_LITTLE_EVIDENCE = 8
-    BELOW_COST = 9
-    NO_PRICE = 10
-    NO_COST = 11
-    NO_FORECAST = 12
+    PRICE_GROUP = 7
+    PACK_ORDER = 8
+    TEST_NEVER_MOVED = 9
+    TEST_LITTLE_EVIDENCE = 10
+    BELOW_COST = 11
+    NO_PRICE = 12
+    NO_COST = 13
+    NO_FORECAST = 14
 
     @property
     def status(self) -> str:
         """The status of `price_recommendations`."""
         if self is Case.RECOMMEND:
             return "recommend"
-        if self in (Case.TEST_NEVER_MOVED, Case.TEST_LITTLE_EVIDENCE):
+        if self in _TESTS:
             return "explore"
         return "blocked" if self >= Case.BELOW_COST else "hold"
+
+
+_TESTS = (Case.TEST_NEVER_MOVED, Case.TEST_LITTLE_EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,19 @@ class Knowledge:
         mostly_prior: other products say more of its response than its own sales.
         short: the stock will not last; the price is not cut.
         cooling: the price changed a short time ago; it is not changed again.
+        ties: which of them are priced together; None without any.
     """
 
     moved: Flags
     mostly_prior: Flags
     short: Flags
     cooling: Flags
+    ties: Ties | None = None
+
+    def of(self, some: Ints) -> Knowledge:
+        """What is known of these products."""
+        ties = None if self.ties is None else self.ties.of(some)
+        return Knowledge(self.moved[some], self.mostly_prior[some], self.short[some], self.cooling[some], ties)
 
 
 @dataclass(frozen=True)
@@ -99,15 +111,25 @@ class Choice:
 
 def choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
     """The advice for each product. Blocks of products bound the memory that their candidates take."""
+    blocks = _blocks(len(products.price), knowledge.ties)
     parts = []
-    for start in range(0, max(len(products.price), 1), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    for block in blocks:
         some = Products(**{field.name: getattr(products, field.name)[block] for field in fields(products)})
-        known = Knowledge(**{field.name: getattr(knowledge, field.name)[block] for field in fields(knowledge)})
-        parts.append(_choose(some, guardrails, known))
+        parts.append(_choose(some, guardrails, knowledge.of(block)))
+    back = np.argsort(np.concatenate(blocks), kind="stable")
     return Choice(
-        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Choice)}
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts])[back] for field in fields(Choice)}
     )
+
+
+def _blocks(count: int, ties: Ties | None) -> list[Ints]:
+    """Places of products, at most `_BLOCK` in each part unless they are priced together."""
+    alone = np.arange(count) if ties is None else np.flatnonzero(~ties.tied)
+    blocks = [alone[start : start + _BLOCK] for start in range(0, len(alone), _BLOCK)]
+    if ties is not None:
+        of, tied = components(ties), np.flatnonzero(ties.tied)
+        blocks += [tied[of[tied] == each] for each in np.unique(of[tied])]
+    return blocks or [np.arange(0)]
 
 
 def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
@@ -115,19 +137,27 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
     offered = offers(products, guardrails)
     allowed = _allowed(products, offered, knowledge)
     worth = offered.expected >= WORTH
-    sure = _highest(offered, worth & (offered.p10 > 0) & allowed & knowledge.moved[offered.product], count)
+    sure = _advised(products, offered, knowledge)
     best = _highest(offered, allowed, count)
     anything = _highest(offered, np.ones(len(worth), dtype=bool), count)
     free = _highest(offered, worth, count)
-    test = _test_step(products, offered, allowed & worth & (offered.probability >= LIKELY), best, count)
+    testable = allowed & worth & (offered.probability >= LIKELY)
+    if knowledge.ties is not None:
+        chosen_prices = np.where(sure >= 0, _at(offered.price, sure), products.price)
+        testable &= knowledge.ties.group[offered.product] < 0
+        testable &= orderly(products, offered, knowledge.ties, chosen_prices)
+    test = _test_step(products, offered, testable, best, count)
 
     better = _at(offered.expected, best) >= WORTH
     taken = sure >= 0
     tested = ~taken & better & knowledge.mostly_prior & (test >= 0) & (_at(offered.probability, best) >= LIKELY)
     would_cut = (free >= 0) & (_at(offered.price, free) < products.price)
+    by_group, by_packs = (_held_by(products, offered, knowledge, name) for name in _TIES)
     case = np.select(
         [
             taken,
+            by_group,
+            by_packs,
             tested & ~knowledge.moved,
             tested,
             (anything < 0) & (products.price <= products.cost),
@@ -139,6 +169,8 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         ],
         [
             Case.RECOMMEND,
+            Case.PRICE_GROUP,
+            Case.PACK_ORDER,
             Case.TEST_NEVER_MOVED,
             Case.TEST_LITTLE_EVIDENCE,
             Case.BELOW_COST,
@@ -150,7 +182,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         ],
         Case.BEST_ALREADY,
     ).astype(np.int64)
-    chosen = np.where(taken, sure, np.where(tested, test, -1))
+    chosen = np.where(taken, sure, np.where(np.isin(case, _TESTS), test, -1))
     costs = _costs(products, guardrails, knowledge, offered, _at(offered.expected, sure))
     costed = taken | ((chosen < 0) & knowledge.moved)
     return Choice(
@@ -165,6 +197,23 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         _at(offered.probability, best),
         np.where(costed[:, None], costs, np.nan),
     )
+
+
+def _advised(products: Products, offered: Offers, knowledge: Knowledge, *, without: str | None = None) -> Ints:
+    """The offer to recommend for each product, -1 where none is sure to gain."""
+    eligible = _allowed(products, offered, knowledge) & knowledge.moved[offered.product]
+    alone = _highest(offered, eligible & (offered.expected >= WORTH) & (offered.p10 > 0), len(products.price))
+    ties = knowledge.ties
+    if ties is None or not ties.tied.any():
+        return alone
+    return np.where(ties.tied, together(products, offered, eligible, ties, without=without), alone)
+
+
+def _held_by(products: Products, offered: Offers, knowledge: Knowledge, name: str) -> Flags:
+    """Products whose price is kept, and would not be without this tie to others."""
+    if knowledge.ties is None:
+        return np.zeros(len(products.price), dtype=bool)
+    return (_advised(products, offered, knowledge) < 0) & (_advised(products, offered, knowledge, without=name) >= 0)
 
 
 def _allowed(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
@@ -207,13 +256,17 @@ def _test_step(products: Products, offered: Offers, eligible: Flags, best: Ints,
 
 
 def _costs(products: Products, guardrails: Guardrails, knowledge: Knowledge, held: Offers, gain: Floats) -> Floats:
-    """(products, guardrails): how much more would be gained without each guardrail alone."""
+    """(products, guardrails): how much more would be gained without each guardrail alone.
+
+    Of products priced together it is what they lose together, shared by what each would gain more.
+    """
     none = np.zeros(len(gain), dtype=bool)
     relaxed = {"short_stock": replace(knowledge, short=none), "cool_down": replace(knowledge, cooling=none)}
     costs = []
     for number, name in enumerate(PRICE_GUARDRAILS):
         offered = offers(products, guardrails, without=name) if number < OF_THE_LADDER else held
-        allowed = _allowed(products, offered, relaxed.get(name, knowledge))
-        best = _highest(offered, (offered.expected >= WORTH) & (offered.p10 > 0) & allowed, len(gain))
-        costs.append(np.maximum(_at(offered.expected, best) - gain, 0.0))
+        best = _advised(products, offered, relaxed.get(name, knowledge), without=name)
+        other = _at(offered.expected, best)
+        apart = np.maximum(other - gain, 0.0)
+        costs.append(apart if knowledge.ties is None else shares(knowledge.ties, gain, other))
     return np.stack(costs, axis=1)

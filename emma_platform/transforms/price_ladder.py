@@ -13,6 +13,9 @@ import numpy as np
 
 from emma_platform.transforms.price_regression import Floats, Ints
 
+WORTH = 0.01
+"""A gain below a cent is none."""
+
 WIDEST_FACTOR = 2.0
 """Without a largest step, prices are looked for between half and double the current one."""
 

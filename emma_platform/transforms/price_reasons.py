@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_platform.transforms.price_choice import Case
+from emma_platform.transforms.price_panel import Flags
 from emma_platform.transforms.price_regression import Floats, Ints
 
 Texts: TypeAlias = npt.NDArray[np.str_]
@@ -40,6 +41,7 @@ class Facts:
     other_probability: Floats
     wait: Floats
     lowest: Floats
+    group: Flags
 
 
 def reasons(case: Ints, facts: Facts) -> Texts:
@@ -66,6 +68,9 @@ def _keep(case: Case, facts: Facts) -> Texts:
         Case.BEST_ALREADY: "no other allowed price is expected to earn more.",
         Case.NO_SALES: "no sales are expected over 28 days.",
         Case.NO_OTHER_PRICE: "no other price is allowed within the largest step and above the lowest margin.",
+        Case.PRICE_GROUP: "alone it would be changed, but its price group has one price, and no other is sure to earn "
+        "more for the whole group.",
+        Case.PACK_ORDER: "another price would make a bigger pack dearer per unit than a smaller one.",
     }
     if case is Case.UNSURE:
         chance = _percent(facts.other_probability)
@@ -101,7 +106,8 @@ def _recommend(facts: Facts) -> Texts:
     outlook = _join(": about ", gain, " more profit over 28 days, ", _percent(facts.probability), " % likely; ")
     doubt = " Low confidence: sales hardly seem to react to the price, so only the largest step limits it."
     doubts = np.where(facts.elasticity > INELASTIC, doubt, "")
-    return _join(prices, outlook, _change(facts), ".", doubts, _announcement(facts))
+    shared = np.where(facts.group, " It moves together with its price group.", "")
+    return _join(prices, outlook, _change(facts), ".", shared, doubts, _announcement(facts))
 
 
 def _announcement(facts: Facts) -> Texts:

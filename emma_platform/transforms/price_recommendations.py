@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.estimates import PRICE_GUARDRAILS, PRICE_RECOMMENDATIONS
-from emma_platform.transforms.price_choice import WORTH, Case, Knowledge, choose
+from emma_platform.transforms.price_choice import Case, Knowledge, choose
 from emma_platform.transforms.price_evidence import FEWEST_PRICES
-from emma_platform.transforms.price_ladder import Guardrails, Products
+from emma_platform.transforms.price_families import ties_of
+from emma_platform.transforms.price_ladder import WORTH, Guardrails, Products
 from emma_platform.transforms.price_panel import codes, floats, places
 from emma_platform.transforms.price_reasons import Facts, reasons
 from emma_platform.transforms.price_regression import Floats
@@ -39,6 +40,7 @@ def recommend(
     response: pa.Table,
     forecast: pa.Table,
     latest: pa.Table,
+    listed: pa.Table,
     guardrails: Guardrails,
     store: str,
     made_on: date,
@@ -50,7 +52,8 @@ def recommend(
     mostly prior, and a gain is likely but not shown, a small test is proposed. The uncertainty is that of the
     elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
     recommended without that one, less that of what is; it is known of products whose price has moved. A price is not
-    cut when the stock will not last, and not changed within `cool_down_days` of its last change.
+    cut when the stock will not last, and not changed within `cool_down_days` of its last change. Products of a price
+    group move to one price, and packs keep the order of their unit prices (`price_families`).
 
     Args:
         evidence: `price_evidence` of the store.
@@ -58,6 +61,7 @@ def recommend(
         forecast: `sales_forecast` of the store, made on `made_on`.
         latest: `product_kpis` of the store on `made_on`: product, unit_cost, on_hand, days_of_cover; products may
             lack.
+        listed: `products`: product, price_group, pack_family, pack_size; products may lack.
         guardrails: what prices must keep to.
         store: the store.
         made_on: the store's last known day.
@@ -85,13 +89,18 @@ def recommend(
     case[~(cost >= 0)] = Case.NO_COST
     case[~(current > 0)] = Case.NO_PRICE
     known = np.flatnonzero(case == Case.RECOMMEND)
+    ties = ties_of(
+        names, listed, known=case == Case.RECOMMEND, priced=(case == Case.NO_COST) & ~np.isnan(units), price=current
+    )
     moved = ((points >= FEWEST_PRICES) & (weight > 0))[known]
     since = evidence["price_since"].cast(pa.int32()).to_numpy()
     wait = guardrails.cool_down_days - ((made_on - date(1970, 1, 1)).days - since.astype(np.float64))
     choice = choose(
         Products(current[known], cost[known], units[known], elasticity[known], error[known]),
         guardrails,
-        Knowledge(moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS, wait[known] > 0),
+        Knowledge(
+            moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS, wait[known] > 0, ties
+        ),
     )
     case[known] = choice.case
     blank = case >= Case.BELOW_COST
@@ -123,6 +132,7 @@ def recommend(
         other_probability=whole(choice.other_probability),
         wait=wait,
         lowest=lowest,
+        group=whole(np.zeros(len(known)) if ties is None else (ties.group >= 0).astype(np.float64)) > 0,
     )
     return pa.Table.from_arrays(
         [

@@ -28,6 +28,7 @@ REFERENCE_KEYS = {
     "calendar": ("store", "day", "event"),
     "advice_decisions": ("store", "product", "decided_at"),
 }
+TIES = ("price_group", "pack_family", "pack_size")
 Inputs = dict[str, dict[Key, object]]
 """For each table, its partitions, each with all that it is computed from."""
 Line = dict[str, str]
@@ -72,7 +73,7 @@ def inputs(state: State) -> Inputs:
         "probable_stock_outs": forecast,
         "price_evidence": forecast,
     }
-    return found | _prices(state) | _advice(state, reference)
+    return found | _prices(state, reference["products"]) | _advice(state, reference)
 
 
 def counted(files: Mapping[str, str]) -> dict[str, str]:
@@ -207,13 +208,18 @@ def _of_store(lines: Mapping[tuple[str, ...], Line]) -> Callable[[str], list[Lin
     return lambda store: [line for key, line in sorted(lines.items()) if key[0] in ("", store)]
 
 
-def _prices(state: State) -> Inputs:
-    """Priors from all evidence; a store's response from both; its advice from these, the forecast and its last day."""
+def _prices(state: State, products: Mapping[tuple[str, ...], Line]) -> Inputs:
+    """Priors from all evidence; a store's response from both; its advice from these, the forecast and its last day.
+
+    Its advice also follows which of the products with evidence are priced together.
+    """
     evidence, response, forecast = (
         cells(state, table) for table in ("price_evidence", "price_response", "sales_forecast")
     )
     kpis = cells(state, "product_kpis")
     last = {key.store: key for key in sorted(kpis)}
+    tied = {key: tie for (key,), line in products.items() if any(tie := [line.get(name) for name in TIES])}
+    sold = {key: {str(row[0]) for row in rows} for key, rows in cells(state, "price_evidence", ["product"]).items()}
     settings = state.settings
     rules = (
         settings.minimum_margin_pct,
@@ -228,6 +234,7 @@ def _prices(state: State) -> Inputs:
             Key(store, ""): (
                 kpis[latest],
                 *(table.get(Key(store, "")) for table in (forecast, response, evidence)),
+                {product: tied[product] for product in sorted(sold.get(Key(store, ""), set()) & tied.keys())},
                 rules,
             )
             for store, latest in last.items()

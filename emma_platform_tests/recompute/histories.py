@@ -141,6 +141,7 @@ _product = _row(
     st.sampled_from(["tea", "jam"]),
     st.sampled_from(["1.10", "1.20", ""]),
     st.sampled_from(["", "2"]),
+    st.sampled_from(["", "A"]),
 )
 _shop = _row(
     _store, st.sampled_from(["Europe/Berlin", "Asia/Tokyo", ""]), st.sampled_from(["DE,", "DE,BY", "JP,", ","])
@@ -153,14 +154,14 @@ _decision = _row(
     st.sampled_from(["3", ""]), st.just("1"),
 )  # fmt: skip
 _event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"]))
-PRODUCTS = "product,category,unit_cost,max_quantity\n"
+PRODUCTS = "product,category,unit_cost,max_quantity,price_group\n"
 SHOPS = "store,time_zone,country,subdivision\n"
 STOCK = "store,day,product,on_hand\n"
 PROMOTIONS = "store,product,first_day,last_day\n"
 ESTABLISHED = (
     Drop("a.csv", HEADER + "".join(sale("S1", on, f"P{1 + on % 2}", 2) for on in (0, 1, 27, 28, 60))),
     Drop("b.csv", HEADER + "".join(sale("Süd/2", on, "P1", 3, "4", "R2", 23) for on in (1, 2, 20, 28))),
-    Drop("products.csv", PRODUCTS + "P1,tea,1.10,\nP2,jam,1.20,\n"),
+    Drop("products.csv", PRODUCTS + "P1,tea,1.10,,\nP2,jam,1.20,,\n"),
     Drop("stock.csv", f"{STOCK}S1,{day(1)},P1,5\nSüd/2,{day(2)},P3,0\n"),
     Drop("promotions.csv", f"{PROMOTIONS}S1,P1,{day(1)},{day(30)}\n"),
     Drop("advice_decisions.csv", f"{DECISIONS}{day(21)}T09:00:00Z,S1,P1,{day(20)},accept,2.50,2.30,1\n"),
@@ -177,10 +178,12 @@ ONE_BY_ONE: tuple[Event, ...] = (
         event
         for change in (
             Edit("a.csv", 2, sale("S1", 0, "P1", 5)),  # of the oldest day that a window of 28 days holds
-            Edit("products.csv", 2, "P1,jam,1.10,\n"),
-            Edit("products.csv", 2, "P1,jam,1.30,\n"),
-            Edit("products.csv", 2, "P1,jam,1.30,2\n"),
-            Edit("products.csv", 2, "P1,jam,1.30,\n"),
+            Edit("products.csv", 2, "P1,jam,1.10,,\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,,\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,2,\n"),
+            Edit("products.csv", 2, "P1,jam,1.30,,\n"),
+            Edit("products.csv", 3, "P2,jam,1.20,,A\n"),  # sold in one store only
+            Edit("products.csv", 3, "P2,jam,1.20,,\n"),
             Edit("stock.csv", 2, f"S1,{day(1)},P1,4\n"),
             Edit("stock.csv", 2, ""),
             Edit("promotions.csv", 2, f"S1,P1,{day(1)},{day(80)}\n"),

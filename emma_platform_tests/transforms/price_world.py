@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RESPONSE, PROBABLE_STOCK_OUTS
-from emma_platform.model.tables import PROMOTIONS
+from emma_platform.model.tables import PRODUCTS, PROMOTIONS
 from emma_platform.transforms.price_ladder import Guardrails
 
 LAST = date(2026, 6, 30)
@@ -162,3 +162,12 @@ def latest_rows(
             "days_of_cover": pa.array(cover or [None] * len(cost), pa.float64()),
         }
     )
+
+
+def listed_rows(**columns: list[object]) -> pa.Table:
+    """Rows of `products` P000, P001, ... with the columns by which they are priced together."""
+    count = len(next(iter(columns.values()), []))
+    names: list[object] = [f"P{n:03d}" for n in range(count)]
+    usual: dict[str, list[object]] = {name: [None] * count for name in PRODUCTS.names}
+    sizes = pa.array(columns.pop("pack_size", [None] * count), pa.float64()).cast(pa.decimal128(18, 3))
+    return pa.table({**usual, "product": names, **columns, "pack_size": sizes}, schema=PRODUCTS.arrow_schema())

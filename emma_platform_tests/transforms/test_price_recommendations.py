@@ -24,6 +24,7 @@ from emma_platform_tests.transforms.price_world import (
     evidence_rows,
     forecast_rows,
     latest_rows,
+    listed_rows,
     response_rows,
     world,
 )
@@ -52,6 +53,7 @@ def advise(
         response=response_rows(elasticity=[elasticity], std_error=[error], own_weight=[own_weight]),
         forecast=forecast_rows([] if units is None else [units]),
         latest=latest_rows([cost], [cover], [stock]),
+        listed=listed_rows(),
         guardrails=guardrails,
         store="S",
         made_on=LAST,
@@ -304,11 +306,13 @@ def test_products_are_advised_one_by_one_whatever_their_order():
         "forecast": forecast_rows(rng.uniform(1, 90, count).tolist()),
         "latest": latest_rows(cost.tolist()),
     }
-    whole = recommend(**known, guardrails=GUARDRAILS, store="S", made_on=LAST)
+    whole = recommend(**known, listed=listed_rows(), guardrails=GUARDRAILS, store="S", made_on=LAST)
     mixed = {name: rows.take(rng.permutation(len(rows))) for name, rows in known.items()}
-    assert recommend(**mixed, guardrails=GUARDRAILS, store="S", made_on=LAST).equals(whole)
+    assert recommend(**mixed, listed=listed_rows(), guardrails=GUARDRAILS, store="S", made_on=LAST).equals(whole)
     some = known | {"evidence": known["evidence"].slice(120, 30)}
-    assert recommend(**some, guardrails=GUARDRAILS, store="S", made_on=LAST).equals(whole.slice(120, 30))
+    assert recommend(**some, listed=listed_rows(), guardrails=GUARDRAILS, store="S", made_on=LAST).equals(
+        whole.slice(120, 30)
+    )
 
 
 def test_dear_products_are_priced_in_coarse_steps():
@@ -318,7 +322,8 @@ def test_dear_products_are_priced_in_coarse_steps():
 
 
 def test_nothing_known_gives_an_empty_table_and_a_lacking_response_an_error():
-    known = {"forecast": forecast_rows([]), "latest": latest_rows([]), "guardrails": GUARDRAILS, "store": "S"}
+    known = {"forecast": forecast_rows([]), "latest": latest_rows([]), "listed": listed_rows()}
+    known |= {"guardrails": GUARDRAILS, "store": "S"}
     none = PRICE_EVIDENCE.arrow_schema().empty_table(), PRICE_RESPONSE.arrow_schema().empty_table()
     table = recommend(evidence=none[0], response=none[1], made_on=LAST, **known)
     assert table.equals(PRICE_RECOMMENDATIONS.arrow_schema().empty_table())
@@ -354,7 +359,8 @@ def test_little_harm_and_most_of_the_oracle_on_known_truth():
             known = {"price": current, "cost": truth.cost, "units": units, "elasticity": real}
             table = recommend(
                 evidence=part, response=price_response(part, priors), forecast=forecast_rows(units.tolist()),
-                latest=latest_rows(truth.cost.tolist()), guardrails=GUARDRAILS, store=f"S{store}", made_on=LAST,
+                latest=latest_rows(truth.cost.tolist()), listed=listed_rows(), guardrails=GUARDRAILS,
+                store=f"S{store}", made_on=LAST,
             )  # fmt: skip
             sure = np.array([status == "recommend" for status in table["status"].to_pylist()])
             price = np.where(sure, table["recommended_price"].to_numpy(), current)
@@ -370,7 +376,8 @@ def oracle(*, price, cost, units, elasticity):
     table = recommend(
         evidence=evidence_rows(current_price=price.tolist()),
         response=response_rows(elasticity=elasticity.tolist(), std_error=[0.0] * len(price)),
-        forecast=forecast_rows(units.tolist()), latest=latest_rows(cost.tolist()), guardrails=GUARDRAILS,
+        forecast=forecast_rows(units.tolist()), latest=latest_rows(cost.tolist()), listed=listed_rows(),
+        guardrails=GUARDRAILS,
         store="S", made_on=LAST,
     )  # fmt: skip
     return float(sum(gain or 0.0 for gain in table["expected_profit_uplift_p50"].to_pylist()))
