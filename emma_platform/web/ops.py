@@ -104,7 +104,7 @@ def main(host: str, port: str, application: str, *tls: str) -> int:
     from dagster._utils.log import configure_loggers
 
     settings = Settings()
-    configure_loggers("colored", "ERROR")
+    configure_loggers(formatter="colored", log_level="ERROR")
     logs.configure(settings.request_log)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
