@@ -32,8 +32,9 @@ SALES_FORECAST = Table(
         Column("horizon_days", Type.COUNT, "Days from made_on to day.", lowest=1, highest=28),
         _number("mean", "Expected units.", unit="units per day", lowest=0), *_QUANTILES,
         Column("method", Type.TEXT, "How it was made.", allowed=("smoothing", "category", "seasonal_naive")),
+        _number("planned_price", "The price it counts on, where a plan or a decision changes the price by then.", unit="currency per unit", nullable=True, lowest=0),
     ),
-    ("product_kpis", "promotions", "calendar", "stores"),
+    ("product_kpis", "promotions", "calendar", "stores", "price_plan", "advice_decisions", "price_response"),
 )  # fmt: skip
 
 FORECAST_SCORES = Table(

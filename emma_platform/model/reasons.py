@@ -76,7 +76,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "bad_reference",
-        "A row of a products, stores, stock, promotions or calendar file lacks its key or holds no valid value.",
+        "A row of a products, stores, stock, promotions, price plan or calendar file lacks its key or holds no valid value.",
         "Correct the row; the file name and line say where it is.",
     ),
 )

@@ -30,7 +30,7 @@ SALES_FORECAST_TOTALS = Table(
         _number("naive", "Units of the seasonal naive: of each product those of the same weekday of its last known week.", unit="units per day"),
         _number("actual_units", "Units that these products sold on the day; null for days to come.", unit="units", nullable=True),
     ),
-    ("product_kpis", "promotions", "calendar", "stores"),
+    ("product_kpis", "promotions", "calendar", "stores", "price_plan", "advice_decisions", "price_response"),
 )  # fmt: skip
 
 FORECAST_ACCURACY = Table(

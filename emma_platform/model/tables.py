@@ -76,7 +76,7 @@ SET_ASIDE_ROWS = Table(
         Column("day", Type.DAY, "The day, where it can be read.", nullable=True),
         Column("reason", Type.TEXT, "Why it was set aside; the list is in docs/tables.md.", allowed=REASON_CODES),
         Column("row", Type.TEXT, "The row as it came, as JSON of its canonical columns, or the bare line."),
-        Column("input", Type.TEXT, "What kind of file it came in.", allowed=("sales", "products", "stores", "stock", "promotions", "calendar", "advice_decisions")),
+        Column("input", Type.TEXT, "What kind of file it came in.", allowed=("sales", "products", "stores", "stock", "promotions", "price_plan", "calendar", "advice_decisions")),
     ),
     ("raw_sales", "products"),
 )  # fmt: skip
@@ -119,6 +119,18 @@ PROMOTIONS = Table(
         Column("first_day", Type.DAY, "The promotion's first day."),
         Column("last_day", Type.DAY, "The promotion's last day."),
         Column("kind", Type.TEXT, "What kind of promotion.", nullable=True),
+    ),
+)  # fmt: skip
+
+PRICE_PLAN = Table(
+    "price_plan", "Prices decided ahead of their day, from the price plan files.",
+    Grain.WHOLE, "reference", "team:data-engineering", ("store", "product", "first_day"),
+    (
+        Column("store", Type.TEXT, "The store; null for all stores.", nullable=True),
+        _PRODUCT,
+        Column("first_day", Type.DAY, "The first day at the price; of several rows the one with the latest first day counts."),
+        Column("last_day", Type.DAY, "The last day of a temporary price; null where it stays.", nullable=True),
+        Column("price", Type.PRICE, "The price of one unit.", unit="currency per unit", lowest=0),
     ),
 )  # fmt: skip
 
@@ -166,8 +178,9 @@ PUBLISHED = Table(
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        RAW_SALES, SET_ASIDE_ROWS, CLEAN_SALES, PRODUCTS, STORES, PROMOTIONS, CALENDAR, STOCK, PRODUCT_KPIS, SALES_FORECAST,
-        SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE, PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS,
+        RAW_SALES, SET_ASIDE_ROWS, CLEAN_SALES, PRODUCTS, STORES, PROMOTIONS, PRICE_PLAN, CALENDAR, STOCK, PRODUCT_KPIS,
+        SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY, PROBABLE_STOCK_OUTS, PRICE_EVIDENCE,
+        PRICE_PRIORS, PRICE_RESPONSE, PRICE_RECOMMENDATIONS,
         ADVICE_DECISIONS, ADVICE_EFFECTS, PUBLISHED,
     )
 }  # fmt: skip
@@ -185,6 +198,7 @@ INPUT_COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stores": (("store",), ("name", "city", "time_zone", "country", "subdivision")),
     "stock": (("store", "day", "product", "on_hand"), ()),
     "promotions": (("product", "first_day", "last_day"), ("store", "kind")),
+    "price_plan": (("product", "first_day", "price"), ("store", "last_day")),
     "calendar": (("day", "event"), ("store", "kind")),
     "advice_decisions": DECISION_COLUMNS,
 }

@@ -91,7 +91,7 @@ def responses(work: Work) -> None:
     rows = [price_response(own[item.key.store], chain) for item in items if item.key.store in own and item.wanted]
 
     def after(connection: sa.Connection, stores: list[str]) -> None:
-        propagate.for_recommendations(connection, stores, work.codes)
+        propagate.from_response(connection, stores, work.codes, work.platform.settings.forecast_history_days)
 
     finish(work, ("price_response",), items, {"price_response": rows}, after)
     work.platform.observer.progress("price_response", len(items), len(items))

@@ -8,7 +8,8 @@ Called in the transaction that records a changed content; afterwards every parti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 from functools import cache
 from itertools import groupby
@@ -84,10 +85,14 @@ def _moved(connection: sa.Connection, store: str, last: str) -> set[str]:
 
 
 def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[str, str], history_days: int) -> None:
-    """Forecast, scores and price evidence of a store follow the columns they read of its key figures."""
+    """Forecast, scores and price evidence of a store follow the columns they read of its key figures.
+
+    The forecast of a store with planned prices follows its price response too.
+    """
     tables = ("sales_forecast", "price_evidence")
     wanted: dict[str, dict[Key, str]] = {table: {} for table in tables}
     touched = sorted(set(stores))
+    is_planned, response = _planned(connection), _whole_store(connection, "price_response")
     for store in touched:
         last = _last_day(connection, store, ("product_kpis",))
         first = _back(last, history_days - 1) if last else ""
@@ -96,11 +101,30 @@ def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[s
         ]
         for table in tables:
             token = _tokens(connection, table, store, NO_DAY, NO_DAY).get(NO_DAY, "")
-            wanted[table][Key(store, NO_DAY)] = fingerprint(codes[table], token, *demand) if demand else ""
+            prices = [response.get(store, "")] if table == "sales_forecast" and is_planned(store) else []
+            wanted[table][Key(store, NO_DAY)] = fingerprint(codes[table], token, *prices, *demand) if demand else ""
     for table in tables:
         want(connection, table, wanted[table])
     for_recommendations(connection, touched, codes)
     for_advice(connection, codes)
+
+
+def from_response(
+    connection: sa.Connection, stores: Collection[str], codes: Mapping[str, str], history_days: int
+) -> None:
+    """What follows the price response of these stores: recommendations, and forecasts where prices are planned."""
+    is_planned = _planned(connection)
+    if planned := [store for store in stores if is_planned(store)]:
+        from_kpis(connection, planned, codes, history_days)
+    for_recommendations(connection, stores, codes)
+
+
+def _planned(connection: sa.Connection) -> Callable[[str], bool]:
+    """Whether a store has prices planned or decided on, as the facets of these tables say."""
+    tables = p.table_name.in_(("price_plan", "advice_decisions"))
+    facets = connection.scalars(sa.select(p.facet).where(tables, p.facet != ""))
+    stores = {store for facet in facets for store in json.loads(facet)["planned"]}
+    return lambda store: None in stores or store in stores
 
 
 def for_priors(connection: sa.Connection, codes: Mapping[str, str]) -> None:
@@ -151,8 +175,8 @@ def for_advice(connection: sa.Connection, codes: Mapping[str, str]) -> None:
             want(connection, "advice_effects", {WHOLE: ""})
         return
     parts = [found.content]
-    if found.facet:
-        first, last = found.facet.split("/")
+    if span := json.loads(found.facet)["days"]:
+        first, last = span
         days = sa.select(p.store, p.day, p.facet).where(
             p.table_name == "product_kpis", p.rows > 0, p.day.between(first, last)
         )

@@ -1,4 +1,4 @@
-"""Reference data: products, stores, promotions, calendar and decisions become one table each; a change marks its users.
+"""Reference data: products, stores, promotions, prices planned, … become one table each; a change marks its users.
 
 Belongs here: which file wins, and which partitions use what changed. Does not belong here: sales and stock (`inputs`).
 
@@ -8,6 +8,7 @@ names (`products-2026-11-22.csv`) sort as people expect.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,8 +38,9 @@ from emma_platform.recompute.reading import Reading
 from emma_platform.sources.protocol import SourceError, Taken
 from emma_platform.store.protocol import Whole
 from emma_platform.transforms.advice_effects import span
+from emma_platform.transforms.planned_prices import with_decisions
 
-MERGED = ("products", "stores", "promotions", "calendar", "advice_decisions")
+MERGED = ("products", "stores", "promotions", "price_plan", "calendar", "advice_decisions")
 _BY_CALENDAR = ("sales_forecast", "price_evidence")
 """What follows a store's reference data beside its key figures."""
 PRICED_TOGETHER = ("price_group", "pack_family", "pack_size")
@@ -104,9 +106,19 @@ def merge(platform: Platform, readings: list[Reading], replaced: Collection[str]
 
 
 def _facet(table: str, rows: pa.Table) -> str:
-    """Of decisions the days that their effects depend on, first and last."""
-    days = span(rows) if table == "advice_decisions" else None
-    return "/".join(day.isoformat() for day in days) if days else ""
+    """Of decisions the days that their effects depend on, first and last; of these and plans the stores, as JSON."""
+    if table == "price_plan":
+        return json.dumps({"planned": _stores_of(rows)})
+    if table != "advice_decisions":
+        return ""
+    days = span(rows)
+    decided = with_decisions(TABLES["price_plan"].arrow_schema().empty_table(), rows)
+    return json.dumps({"planned": _stores_of(decided), "days": [day.isoformat() for day in days] if days else None})
+
+
+def _stores_of(rows: pa.Table) -> list[str | None]:
+    """The stores of rows, each once; None stands for every store."""
+    return sorted(set(rows["store"].to_pylist()), key=lambda store: (store is None, store))
 
 
 def _other_files(connection: sa.Connection, table: str, replaced: Collection[str]) -> list[Taken]:
@@ -169,7 +181,10 @@ def _mark(platform: Platform, table: str, before: pa.Table, after: pa.Table, mer
         for follower in _BY_CALENDAR:
             merged.touched[follower] |= {Key(key.store, NO_DAY) for key in _of_stores(platform, "product_kpis", moved)}
     else:
-        stores = _changed(before, after, "store", [name for name in TABLES[table].names if name != "store"])
+        if table == "advice_decisions":
+            none = TABLES["price_plan"].arrow_schema().empty_table()
+            before, after = (with_decisions(none, rows) for rows in (before, after))
+        stores = _changed(before, after, "store", [name for name in before.column_names if name != "store"])
         for follower in _BY_CALENDAR:
             if table in TABLES[follower].inputs:
                 merged.touched[follower] |= {

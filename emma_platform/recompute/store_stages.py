@@ -22,12 +22,13 @@ from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.stages import DEMAND, announce, months_before
 from emma_platform.store.protocol import Stores
 from emma_platform.transforms.forecast import forecast_store
+from emma_platform.transforms.planned_prices import with_decisions
 from emma_platform.transforms.public_holidays import store_calendar
 
 CALENDAR_AHEAD_DAYS = 28
 """Days after the last known one whose public holidays count: those of the forecast."""
 
-REFERENCE = ("promotions", "calendar", "stores")
+REFERENCE = ("promotions", "calendar", "stores", "price_plan", "advice_decisions")
 """The tables that a store's demand is read with."""
 
 DEMAND_ROWS = 1_500_000
@@ -57,8 +58,17 @@ def forecasts(work: Work) -> None:
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
         calendar = calendar_of(store, last_day, history, reference)
+        plan = with_decisions(reference["price_plan"], reference["advice_decisions"])
+        mine = plan.filter(pc.is_in(plan["store"], value_set=pa.array([store, None], pa.string())))
         forecast = forecast_store(
-            demand, reference["promotions"], calendar, store=store, made_on=last_day, history_days=history
+            demand,
+            reference["promotions"],
+            calendar,
+            store=store,
+            made_on=last_day,
+            history_days=history,
+            plan=mine,
+            response=work.platform.store.read("price_response", stores=[store]) if mine.num_rows else None,
         )
         return {
             "sales_forecast": forecast.sales_forecast,

@@ -29,7 +29,7 @@ from emma_platform.serving.publication import ServingError
 SCHEMA = "serving"
 """The name under which a reader attaches a publication."""
 
-_NULL_IS_EVERY_STORE = frozenset({"promotions", "calendar"})
+_NULL_IS_EVERY_STORE = frozenset({"promotions", "price_plan", "calendar"})
 
 _OF_THE_CHAIN = frozenset({"price_priors", "publication"})
 

@@ -60,7 +60,7 @@ class Delivery:
     """What one delivery says.
 
     Attributes:
-        input: the kind of rows: sales, products, stores, stock, promotions or calendar.
+        input: the kind of rows: sales, products, stores, stock, promotions, price plan, calendar or decisions.
         rows: `sales`: the columns of `raw_sales`; `stock`: those of `stock`; other kinds: the columns of their table
             with `file` and `line` added. All typed as in `model.tables`.
         set_aside: rows that belong to no partition, as `set_aside_rows`.

@@ -1,4 +1,4 @@
-"""Products, stores, stock, promotions, calendar and decisions: canonical text columns to typed rows of their tables.
+"""Products, stores, stock, promotions, prices planned, …: canonical text columns to typed rows of their tables.
 
 Belongs here: types, keys and what makes a row invalid. Does not belong here: sales (`rows`), and which of several rows
 for one key counts.
@@ -99,6 +99,9 @@ def _contradicting(kind: str, read: dict[str, pa.Array[Any]], facts: FileFacts) 
     """Rows whose values hold one by one but not together, or not on this platform."""
     if kind == "promotions":
         return _flags(pc.less(read["last_day"], read["first_day"]))
+    if kind == "price_plan":
+        ends_first = pc.fill_null(pc.less(read["last_day"], read["first_day"]), False)
+        return _flags(pc.or_(ends_first, pc.equal(read["price"], pa.scalar(Decimal(0), read["price"].type))))
     if kind == "stores":
         places = zip(*(read[name].to_pylist() for name in _REGION), strict=True)
         return np.array([not _known_region(country, part) for country, part in places], dtype=bool)

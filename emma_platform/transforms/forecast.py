@@ -26,6 +26,7 @@ from emma_platform.transforms.forecast_origin import OriginForecast, forecast_fr
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.forecast_totals import newest_totals, totals_table
 from emma_platform.transforms.naive_intervals import naive_quantiles
+from emma_platform.transforms.planned_prices import planned_prices
 
 ORIGINS = 4
 """Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
@@ -58,6 +59,8 @@ def forecast_store(
     made_on: date,
     history_days: int,
     horizon_days: int = 28,
+    plan: pa.Table | None = None,
+    response: pa.Table | None = None,
 ) -> Forecast:
     """Forecast every product of a store and score the method at four earlier origins.
 
@@ -70,6 +73,9 @@ def forecast_store(
         made_on: the store's last known day.
         history_days: days of history, `made_on` included.
         horizon_days: days to forecast, 1 to 28.
+        plan: as `model.tables.PRICE_PLAN`: prices known ahead. They count for `made_on`, not at earlier origins;
+            `demand` then has `sold_units` and `sold_revenue` too.
+        response: `price_response` of the store, what planned prices act by.
 
     Returns:
         All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
@@ -97,7 +103,11 @@ def forecast_store(
         return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
     newest = forecast_from(history, last, horizon_days, fit_factors(history, last))
-    made = _forecast(history, newest, store)
+    prices = None
+    if plan is not None and response is not None and plan.num_rows:
+        path = planned_prices(demand, promotions, plan, response, history=history, made=newest, store=store)
+        newest, prices = path.applied(newest), path.price
+    made = _forecast(history, newest, prices, store)
     groups = Groups.of(history, last)
     past = look_back(history, made.origins, groups)
     totals = [*past.totals, newest_totals(newest, groups, measure_spread(history, newest, groups))]
@@ -119,7 +129,7 @@ class _Made:
     methods: list[str | None]
 
 
-def _forecast(history: Demand, newest: OriginForecast, store: str) -> _Made:
+def _forecast(history: Demand, newest: OriginForecast, prices: Floats | None, store: str) -> _Made:
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
@@ -145,6 +155,8 @@ def _forecast(history: Demand, newest: OriginForecast, store: str) -> _Made:
     method = np.where(newest.new, 1, 0)
     method[naive] = _METHODS.index("seasonal_naive")
     block["method"] = method[block["product"]]
+    if prices is not None:
+        block["planned_price"] = prices[:, newest.live].T.ravel()
     blocks.append(block)
     scored = scores.table(store, history.products, np.flatnonzero(newest.live))
     return _Made(_table(blocks, history, store), scored, earlier, [_METHODS[number] for number in method.tolist()])
@@ -225,6 +237,7 @@ def _block(
         "mean": made.mean[grid].T.ravel(),
         **{f"q{number}": quantiles[number][grid].T.ravel() for number in range(len(LEVELS))},
         "method": np.repeat(np.where(made.new[products], 1, 0), len(ahead)),
+        "planned_price": np.full(size * len(ahead), np.nan),
     }
 
 
@@ -245,5 +258,6 @@ def _table(blocks: list[dict[str, np.typing.NDArray[np.generic]]], history: Dema
         pa.array(columns["mean"]),
         *(pa.array(columns[f"q{number}"]) for number in range(len(LEVELS))),
         pa.array(_METHODS, pa.string()).take(pa.array(columns["method"])),
+        pa.array(columns["planned_price"], from_pandas=True),
     ]
     return pa.table(arrays, schema=SALES_FORECAST.arrow_schema())

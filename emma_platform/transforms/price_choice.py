@@ -43,12 +43,13 @@ class Case(IntEnum):
     COOLING_DOWN = 6
     PRICE_GROUP = 7
     PACK_ORDER = 8
-    TEST_NEVER_MOVED = 9
-    TEST_LITTLE_EVIDENCE = 10
-    BELOW_COST = 11
-    NO_PRICE = 12
-    NO_COST = 13
-    NO_FORECAST = 14
+    PLANNED = 9
+    TEST_NEVER_MOVED = 10
+    TEST_LITTLE_EVIDENCE = 11
+    BELOW_COST = 12
+    NO_PRICE = 13
+    NO_COST = 14
+    NO_FORECAST = 15
 
     @property
     def status(self) -> str:

@@ -84,7 +84,7 @@ def ties_of(
         names: all products of the store.
         listed: rows of `products`: product, price_group, pack_family, pack_size.
         known: products whose profit is known, those that the ties are for.
-        priced: products on sale whose profit is not known.
+        priced: products on sale that keep their price: their profit is not known, or another price is planned.
         price: the current price of all of them.
     """
     place = codes(names, listed["product"].combine_chunks())

@@ -42,6 +42,8 @@ class Facts:
     wait: Floats
     lowest: Floats
     group: Flags
+    planned: Floats
+    planned_in: Floats
 
 
 def reasons(case: Ints, facts: Facts) -> Texts:
@@ -82,6 +84,9 @@ def _keep(case: Case, facts: Facts) -> Texts:
         return _join(
             keep, "another price may earn more, but this one is new; wait ", left, " to see what it did to sales."
         )
+    if case is Case.PLANNED:
+        when = _join(" in ", np.char.mod("%.0f", facts.planned_in), np.where(facts.planned_in > 1, " days", " day"))
+        return _join("A price of ", _number(facts.planned), " is planned", when, "; advice follows once it counts.")
     if case is Case.SHORT_STOCK:
         days = np.char.mod("%.0f", np.maximum(facts.cover, 0.0))
         return _join(keep, "a lower price would earn more, but the stock lasts only about ", days, " days.")

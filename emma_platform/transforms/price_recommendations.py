@@ -53,7 +53,8 @@ def recommend(
     elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
     recommended without that one, less that of what is; it is known of products whose price has moved. A price is not
     cut when the stock will not last, and not changed within `cool_down_days` of its last change. Products of a price
-    group move to one price, and packs keep the order of their unit prices (`price_families`).
+    group move to one price, and packs keep the order of their unit prices (`price_families`). Where the
+    forecast counts on a planned price, there is no other advice than to carry that out.
 
     Args:
         evidence: `price_evidence` of the store.
@@ -88,10 +89,11 @@ def recommend(
     case[np.isnan(units)] = Case.NO_FORECAST
     case[~(cost >= 0)] = Case.NO_COST
     case[~(current > 0)] = Case.NO_PRICE
+    planned, planned_in = _planned(names, forecast, made_on)
+    case[(case == Case.RECOMMEND) & (planned > 0)] = Case.PLANNED
     known = np.flatnonzero(case == Case.RECOMMEND)
-    ties = ties_of(
-        names, listed, known=case == Case.RECOMMEND, priced=(case == Case.NO_COST) & ~np.isnan(units), price=current
-    )
+    stays = np.isin(case, (Case.NO_COST, Case.PLANNED)) & ~np.isnan(units)
+    ties = ties_of(names, listed, known=case == Case.RECOMMEND, priced=stays, price=current)
     moved = ((points >= FEWEST_PRICES) & (weight > 0))[known]
     since = evidence["price_since"].cast(pa.int32()).to_numpy()
     wait = guardrails.cool_down_days - ((made_on - date(1970, 1, 1)).days - since.astype(np.float64))
@@ -115,7 +117,10 @@ def recommend(
     costs[known] = choice.costs
     dearest = np.argmax(np.nan_to_num(costs), axis=1)
     most = np.nan_to_num(costs[np.arange(count), dearest])
-    lowest, price = floats(evidence["lowest_price_30d"]), whole(choice.price)
+    waits = case == Case.PLANNED
+    lowest = floats(evidence["lowest_price_30d"])
+    price = np.where(waits, current, whole(choice.price))
+    expected = np.where(waits, units, whole(choice.units))
     reduction = 100.0 * np.maximum(1.0 - price / lowest, 0.0)
     held = np.isin(case, [each for each in Case if each.status == "hold"])
     words = Facts(
@@ -133,6 +138,8 @@ def recommend(
         wait=wait,
         lowest=lowest,
         group=whole(np.zeros(len(known)) if ties is None else (ties.group >= 0).astype(np.float64)) > 0,
+        planned=planned,
+        planned_in=planned_in,
     )
     return pa.Table.from_arrays(
         [
@@ -145,7 +152,7 @@ def recommend(
             pa.array(whole(choice.p10), mask=blank),
             pa.array(whole(choice.p50), mask=blank),
             pa.array(whole(choice.p90), mask=blank),
-            pa.array(whole(choice.units), mask=blank),
+            pa.array(expected, mask=blank),
             pa.array(whole(choice.probability), mask=blank | held),
             pa.array(PRICE_GUARDRAILS, pa.string()).take(places(np.where(most < WORTH, -1, dearest))),
             pa.array(most, mask=most < WORTH),
@@ -174,6 +181,18 @@ def _cover(names: pa.Array[pa.StringScalar], latest: pa.Table, forecast: pa.Tabl
     stock = np.maximum(_looked_up(names, latest, "on_hand"), 0.0)
     days = np.divide(stock, rate, out=np.full(len(names), np.nan), where=rate > 0)
     return np.where(np.isnan(days), _looked_up(names, latest, "days_of_cover"), days)
+
+
+def _planned(names: pa.Array[pa.StringScalar], forecast: pa.Table, made_on: date) -> tuple[Floats, Floats]:
+    """The next price that the forecast counts on, and in how many days; not a number where the price stays."""
+    rows = forecast.filter(forecast["planned_price"].is_valid()).sort_by([("day", "descending")])
+    place = codes(rows["product"], names)
+    held = place >= 0
+    price, ahead = np.full(len(names), np.nan), np.full(len(names), np.nan)
+    price[place[held]] = floats(rows["planned_price"])[held]
+    day = rows["day"].cast(pa.int32()).to_numpy().astype(np.float64)
+    ahead[place[held]] = (day - (made_on - date(1970, 1, 1)).days)[held]
+    return price, ahead
 
 
 def _horizon_units(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:

@@ -25,6 +25,7 @@ REFERENCE_KEYS = {
     "products": ("product",),
     "stores": ("store",),
     "promotions": ("store", "product", "first_day", "last_day"),
+    "price_plan": ("store", "product", "first_day"),
     "calendar": ("store", "day", "event"),
     "advice_decisions": ("store", "product", "decided_at"),
 }
@@ -51,13 +52,18 @@ def inputs(state: State) -> Inputs:
     clean = _clean(raw, reference, state)
     kpis = _kpis(state, stock, reference["products"])
     demand = _demand(state)
-    promotions, calendar = (_of_store(reference[kind]) for kind in ("promotions", "calendar"))
+    promotions, calendar, plan = (_of_store(reference[kind]) for kind in ("promotions", "calendar", "price_plan"))
     history = state.settings.forecast_history_days
     places = {store: (line["country"], line["subdivision"]) for (store,), line in reference["stores"].items()}
-    forecast = {
+    told = {
         key: (rows, promotions(key.store), calendar(key.store), places.get(key.store, ("", "")), history)
         for key, rows in demand.items()
         if rows
+    }
+    decided, response = _decided(reference["advice_decisions"].values()), cells(state, "price_response")
+    planned = {key: (plan(key.store), decided.get(key.store)) for key in told}
+    forecast = {
+        key: (known, planned[key], response.get(key) if any(planned[key]) else None) for key, known in told.items()
     }
     found: Inputs = {
         "raw_sales": dict(raw),
@@ -70,10 +76,20 @@ def inputs(state: State) -> Inputs:
         "sales_forecast_totals": forecast,
         "forecast_scores": forecast,
         "forecast_accuracy": forecast,
-        "probable_stock_outs": forecast,
-        "price_evidence": forecast,
+        "probable_stock_outs": told,
+        "price_evidence": told,
     }
     return found | _prices(state, reference["products"]) | _advice(state, reference)
+
+
+def _decided(decisions: Iterable[Line]) -> dict[str, list[tuple[str, ...]]]:
+    """By store the prices decided on, each with its product and day: the last decision on a product counts."""
+    last = {(line["store"], line["product"]): line for line in sorted(decisions, key=lambda line: line["decided_at"])}
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for (store, product), line in sorted(last.items()):
+        if line["decision"] != "decline":
+            found[store].append((product, line["decided_at"][:10], line["price"]))
+    return found
 
 
 def counted(files: Mapping[str, str]) -> dict[str, str]:
@@ -131,7 +147,11 @@ def _merged(files: Mapping[str, str], kind: str) -> dict[tuple[str, ...], Line]:
     """Reference data: of several rows for one key the last in file and line order."""
     keys = REFERENCE_KEYS[kind]
     required = keys[-1] if kind != "promotions" else "product"
-    return {tuple(line[key] for key in keys): line for _, _, line in lines_of(files, kind) if line[required]}
+    return {
+        tuple(line[key] for key in keys): line
+        for _, _, line in lines_of(files, kind)
+        if line[required] and line.get("price") != "0"
+    }
 
 
 def _by_day(lines: Iterable[tuple[Key, tuple[object, ...]]]) -> dict[Key, list[tuple[object, ...]]]:

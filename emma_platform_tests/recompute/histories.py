@@ -153,11 +153,16 @@ _decision = _row(
     st.sampled_from([day(0), day(29)]), st.sampled_from(["accept,4", "change,2.50", "decline,"]),
     st.sampled_from(["3", ""]), st.just("1"),
 )  # fmt: skip
+_planned = _row(
+    _anywhere, st.sampled_from(["P1", "P2"]), st.sampled_from([day(3), day(27), day(61)]),
+    st.sampled_from([day(80), ""]), st.sampled_from(["2.20", "3", "0"]),
+)  # fmt: skip
 _event = _row(_anywhere, _near, st.sampled_from(["fair", "new year"]), st.sampled_from(["holiday", "closed", "event"]))
 PRODUCTS = "product,category,unit_cost,max_quantity,price_group\n"
 SHOPS = "store,time_zone,country,subdivision\n"
 STOCK = "store,day,product,on_hand\n"
 PROMOTIONS = "store,product,first_day,last_day\n"
+PLAN = "store,product,first_day,last_day,price\n"
 ESTABLISHED = (
     Drop("a.csv", HEADER + "".join(sale("S1", on, f"P{1 + on % 2}", 2) for on in (0, 1, 27, 28, 60))),
     Drop("b.csv", HEADER + "".join(sale("Süd/2", on, "P1", 3, "4", "R2", 23) for on in (1, 2, 20, 28))),
@@ -192,6 +197,12 @@ ONE_BY_ONE: tuple[Event, ...] = (
             Edit("advice_decisions.csv", 2, f"{day(21)}T09:00:00Z,S1,P1,{day(2)},change,2.70,2.30,1\n"),
             Edit("a.csv", 6, sale("S1", 60, "P1", 9)),  # later than any effect
             Edit("promotions.csv", 3, f",P2,{day(3)},{day(30)}\n"),
+            Drop("price_plan.csv", f"{PLAN}Süd/2,P1,{day(30)},,3.60\n"),
+            Edit("price_plan.csv", 2, f"Süd/2,P1,{day(30)},{day(40)},3.60\n"),
+            Edit("b.csv", 2, sale("Süd/2", 1, "P1", 4, "5", "R2", 23)),  # what the planned prices act by
+            Drop("price_plan-2.csv", f"{PLAN},P2,{day(61)},,2.70\n"),
+            Withdraw("price_plan.csv"),
+            Drop("price_plan-2.csv", PLAN),
             Drop("calendar.csv", f"store,day,event,kind\nS1,{day(61)},fair,event\n"),
             Edit("a.csv", 7, sale("S1", 2, "P2").replace(":00:00,", ":30:00Z,").replace(" 10", " 23")),
             Drop("stores.csv", f"{SHOPS}S1,Asia/Tokyo,,\n"),
@@ -224,6 +235,7 @@ _drop_reference = st.one_of(
     st.builds(Drop, st.just("stores.csv"), _file(SHOPS, _shop, most=2)),
     st.builds(Drop, st.sampled_from(["stock.csv", "stock-2.csv"]), _file(STOCK, _count, most=3)),
     st.builds(Drop, st.sampled_from(["promotions.csv", "promotions-2.csv"]), _file(PROMOTIONS, _promotion, most=2)),
+    st.builds(Drop, st.sampled_from(["price_plan.csv", "price_plan-2.csv"]), _file(PLAN, _planned, most=2)),
     st.builds(Drop, st.just("advice_decisions.csv"), _file(DECISIONS, _decision, most=2)),
     st.builds(Drop, st.just("calendar.csv"), _file("store,day,event,kind\n", _event, most=2)),
 )

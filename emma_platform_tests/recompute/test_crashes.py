@@ -166,7 +166,7 @@ def test_tables_of_two_states_are_not_published_by_hand(twin: Twin) -> None:
 
 def test_every_table_has_its_steps(twin: Twin) -> None:
     found = {step.partition(":")[0] for step in twin.steps}
-    inputs = {"raw_sales", "stock", "products", "stores", "promotions", "calendar", "advice_decisions"}
+    inputs = {"raw_sales", "stock", "products", "stores", "promotions", "price_plan", "calendar", "advice_decisions"}
     together = {
         "set_aside_rows",
         "sales_forecast_totals",

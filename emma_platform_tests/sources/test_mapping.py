@@ -106,6 +106,7 @@ def test_a_wrong_delimiter_is_an_error_that_says_so(desk: Desk):
         ("a.csv", "store,time_zone", "stores"),
         ("a.csv", "store,day,product,on_hand", "stock"),
         ("a.csv", "product,first_day,last_day,store", "promotions"),
+        ("a.csv", "product,first_day,price", "price_plan"),
         ("a.csv", "day,event,store", "calendar"),
     ],
 )

@@ -132,6 +132,7 @@ REFERENCE = {
     "products": "product;name;category;unit_cost;list_price;max_quantity\nP;Brötchen;;1,25;1.250,5;\n",
     "stores": "store;name;city;time_zone;country;subdivision\nS;=1+1;Köln;Europe/Berlin; de;nw\n",
     "promotions": "store;product;first_day;last_day;kind\n;P;22.11.2026;24.11.2026;\n",
+    "price_plan": "store;product;first_day;last_day;price\n;P;22.11.2026;;1,99\n",
     "calendar": "day;event;store;kind\n24.12.2026;Heiligabend;;\n",
     "stock": "store;day;product;on_hand\nS;22.11.2026;P;-1,5\n",
 }
@@ -155,6 +156,8 @@ def test_reference_rows_are_typed_and_know_their_place(desk: Desk, kind: str):
                    "subdivision": "NW"},
         "promotions": {"store": None, "product": "P", "first_day": date(2026, 11, 22), "last_day": date(2026, 11, 24),
                        "kind": None},
+        "price_plan": {"store": None, "product": "P", "first_day": date(2026, 11, 22), "last_day": None,
+                       "price": Decimal("1.99")},
         "calendar": {"store": None, "day": date(2026, 12, 24), "event": "Heiligabend", "kind": "event"},
         "stock": {"store": "S", "day": date(2026, 11, 22), "product": "P", "on_hand": Decimal("-1.5")},
     }[kind]  # fmt: skip
@@ -181,6 +184,9 @@ def test_reference_rows_are_typed_and_know_their_place(desk: Desk, kind: str):
         ("stock", "store,day,product,on_hand\nS,1999-12-31,P,1\n"),
         ("promotions", "product,first_day,last_day\nP,2026-11-22,\n"),
         ("promotions", "product,first_day,last_day\nP,2026-11-22,2026-11-21\n"),
+        ("price_plan", "product,first_day,price\nP,2026-11-22,\n"),
+        ("price_plan", "product,first_day,price\nP,2026-11-22,0\n"),
+        ("price_plan", "product,first_day,last_day,price\nP,2026-11-22,2026-11-21,1\n"),
         ("calendar", "day,event\n2026-12-24,\n"),
         ("calendar", "day,event,kind\n2026-12-24,X,party\n"),
     ],

@@ -146,6 +146,7 @@ def forecast_rows(units: list[float], *, days: int = 28) -> pa.Table:
             "product": pa.array([f"P{n:03d}" for n in range(len(units)) for _ in range(days)], pa.string()),
             "day": pa.array([LAST + timedelta(days=ahead + 1) for _ in units for ahead in range(days)], pa.date32()),
             "mean": pa.array([each / days for each in units for _ in range(days)], pa.float64()),
+            "planned_price": pa.nulls(len(units) * days, pa.float64()),
         }
     )
 
