@@ -26,7 +26,7 @@ from emma_platform.transforms.forecast_origin import OriginForecast, forecast_fr
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.forecast_totals import newest_totals, totals_table
 from emma_platform.transforms.naive_intervals import naive_quantiles
-from emma_platform.transforms.planned_prices import planned_prices
+from emma_platform.transforms.planned_prices import PricePath, planned_prices
 
 ORIGINS = 4
 """Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
@@ -103,11 +103,11 @@ def forecast_store(
         return Forecast(*(table.arrow_schema().empty_table() for table in tables))
     last = len(history.units) - 1
     newest = forecast_from(history, last, horizon_days, fit_factors(history, last))
-    prices = None
+    path = None
     if plan is not None and response is not None and plan.num_rows:
         path = planned_prices(demand, promotions, plan, response, history=history, made=newest, store=store)
-        newest, prices = path.applied(newest), path.price
-    made = _forecast(history, newest, prices, store)
+        newest = path.applied(newest)
+    made = _forecast(history, newest, path, store)
     groups = Groups.of(history, last)
     past = look_back(history, made.origins, groups)
     totals = [*past.totals, newest_totals(newest, groups, measure_spread(history, newest, groups))]
@@ -129,7 +129,7 @@ class _Made:
     methods: list[str | None]
 
 
-def _forecast(history: Demand, newest: OriginForecast, prices: Floats | None, store: str) -> _Made:
+def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, store: str) -> _Made:
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
@@ -147,7 +147,8 @@ def _forecast(history: Demand, newest: OriginForecast, prices: Floats | None, st
         scores = _scored(scores, history, made, quantiles)
         shown = np.array([day - 1 for day in SHOWN_HORIZONS if day <= horizon])
         blocks.append(_block(history, made, quantiles, shown, newest.live & made.live))
-    quantiles = _quantiles(newest, history, calibration.scale(last))
+    own = None if path is None else newest.mean**2 * path.variance
+    quantiles = _quantiles(newest, history, calibration.scale(last), own)
     naive = scores.without_skill()
     newest.mean[:, naive] = newest.naive[:, naive]
     quantiles[:, :, naive] = naive_quantiles(history, newest, naive)
@@ -155,8 +156,8 @@ def _forecast(history: Demand, newest: OriginForecast, prices: Floats | None, st
     method = np.where(newest.new, 1, 0)
     method[naive] = _METHODS.index("seasonal_naive")
     block["method"] = method[block["product"]]
-    if prices is not None:
-        block["planned_price"] = prices[:, newest.live].T.ravel()
+    if path is not None:
+        block["planned_price"] = path.price[:, newest.live].T.ravel()
     blocks.append(block)
     scored = scores.table(store, history.products, np.flatnonzero(newest.live))
     return _Made(_table(blocks, history, store), scored, earlier, [_METHODS[number] for number in method.tolist()])
@@ -198,10 +199,18 @@ def _scorable(history: Demand, made: OriginForecast) -> Flags:
     return np.asarray(history.first_sale + SCORED_AFTER_DAYS <= made.origin, dtype=np.bool_)
 
 
-def _quantiles(made: OriginForecast, history: Demand, scale: float) -> Floats:
-    """Quantiles x horizon x products, in units."""
+def _quantiles(made: OriginForecast, history: Demand, scale: float, own: Floats | None = None) -> Floats:
+    """Quantiles x horizon x products, in units.
+
+    `own` is the part of the variance that is that of the prices' effect: no scale of past errors knows of it, and it
+    comes to what counts scatter at least.
+    """
     unit = history.unit(made.origin)
-    return negative_binomial_quantiles(made.mean / unit, made.variance * (scale / unit) ** 2) * unit
+    variance = made.variance * scale**2
+    if own is not None:
+        rest = (made.variance - own) * scale**2
+        variance = np.where(own > 0, np.maximum(rest, made.mean * unit) + own, rest)
+    return negative_binomial_quantiles(made.mean / unit, variance / unit**2) * unit
 
 
 def _scored(scores: Scores, history: Demand, made: OriginForecast, quantiles: Floats) -> Scores:

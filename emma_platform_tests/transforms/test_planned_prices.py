@@ -221,9 +221,7 @@ def test_advice_waits_for_a_planned_price():
     rows = recommend(
         evidence=evidence_rows(current_price=[2.0] * count),
         response=response_rows(elasticity=[-2.0] * count),
-        forecast=result.sales_forecast.filter(
-            pa.array([day == LAST for day in result.sales_forecast["made_on"].to_pylist()])
-        ),
+        forecast=forecast,
         latest=latest_rows([1.2] * count),
         guardrails=GUARDRAILS,
         store="S",
