@@ -32,7 +32,12 @@ def current(settings: Settings) -> dict[str, str]:
         str(settings.price_cool_down_days),
     )
     follows = {
-        "clean_sales": (load("clean_sales").digest, settings.non_product_codes, repr(TABLES["set_aside_rows"])),
+        "clean_sales": (
+            load("clean_sales").digest,
+            source("clean_sales"),
+            settings.non_product_codes,
+            repr(TABLES["set_aside_rows"]),
+        ),
         "product_kpis": (load("product_kpis").digest,),
         "sales_forecast": (
             source("forecast"),

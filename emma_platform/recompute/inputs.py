@@ -27,6 +27,7 @@ from emma_platform.recompute.ledger import (
     chunks,
     files,
     fingerprint,
+    mark_files,
     reasons,
     record,
     select_in,
@@ -70,7 +71,7 @@ def write_group(platform: Platform, readings: list[Reading], codes: Mapping[str,
     merged = reference.merge(platform, readings, names | set(displaced), batch)
     platform.observer.step("inputs: committed")
     with platform.ledger.transaction() as connection:
-        _record_files(connection, readings, displaced, orphaned)
+        _record_files(connection, readings, displaced, orphaned, batch)
         _record_reasons(connection, readings, names | set(displaced))
         for kind, table in SLICED.items():
             _record_slices(connection, kind, names | set(displaced), new[kind])
@@ -177,7 +178,7 @@ def _without_partition(rows: pa.Table) -> pa.Table:
 
 
 def _record_files(
-    connection: sa.Connection, readings: list[Reading], displaced: Mapping[str, str], orphaned: list[str]
+    connection: sa.Connection, readings: list[Reading], displaced: Mapping[str, str], orphaned: list[str], batch: int
 ) -> None:
     lines = {r.taken.name: (r.lines, r.input) for r in readings}
     missing = {r.copy_of for r in readings if r.copy_of and r.copy_of not in lines}
@@ -190,6 +191,9 @@ def _record_files(
         connection.execute(sa.update(files).where(f.name == name).values(copy_of=original))
     for name in orphaned:
         connection.execute(sa.update(files).where(f.name == name).values(state="due", copy_of=None))
+    group = {reading.taken.name for reading in readings}
+    copies = {name for (name,) in select_in(connection, sa.select(f.name), f.copy_of, group)}
+    mark_files(connection, group | copies | set(displaced) | set(orphaned), batch)
 
 
 def _file_row(reading: Reading, lines: int, kind: str) -> dict[str, Any]:

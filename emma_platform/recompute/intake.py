@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from emma_platform.recompute.arrived import Overflow
 from emma_platform.recompute.inputs import write_group
-from emma_platform.recompute.ledger import chunks, files, select_in, upsert
+from emma_platform.recompute.ledger import chunks, files, mark_files, select_in, upsert
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reading import Reading
 from emma_platform.sources.protocol import Sighting, SourceError, Taken
@@ -31,19 +31,20 @@ TEXT_TO_ROWS = 4
 f = files.c
 
 
-def take_new(platform: Platform, codes: dict[str, str], batch: int) -> None:
-    """Take every delivery that is new or changed."""
+def take_new(platform: Platform, codes: dict[str, str], batch: int) -> dict[str, str]:
+    """Take every delivery that is new or changed; those left alone for now are returned with the reason."""
     with platform.ledger.transaction() as connection:
         scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
     if scan.closed:
         raise SourceError(scan.closed)
-    _note_withdrawn(platform, scan.present)
+    _note_withdrawn(platform, scan.present, batch)
     sightings = sorted(scan.ready, key=_stores_first)
     read = _Counter(platform, len(sightings))
     for group in _groups(sightings, platform.settings.batch_megabytes * 1_000_000):
-        taken = _take(platform, group)
+        taken = _take(platform, group, batch)
         _write(platform, taken, codes, batch, read)
         read.add(len(group) - len(taken))
+    return scan.waiting
 
 
 def take_due(platform: Platform, codes: dict[str, str], batch: int) -> None:
@@ -100,13 +101,14 @@ def _stores_first(file: Any) -> tuple[bool, str]:  # noqa: ANN401 - a sighting o
     return "stores" not in file.name.lower(), file.name
 
 
-def _note_withdrawn(platform: Platform, present: set[str]) -> None:
+def _note_withdrawn(platform: Platform, present: set[str], batch: int) -> None:
     with platform.ledger.transaction() as connection:
         gone = set(connection.scalars(sa.select(f.name).where(~f.withdrawn))) - present
         back = set(connection.scalars(sa.select(f.name).where(f.withdrawn))) & present
         for names, withdrawn in ((gone, True), (back, False)):
             for part in chunks(sorted(names)):
                 connection.execute(sa.update(files).where(f.name.in_(part)).values(withdrawn=withdrawn))
+        mark_files(connection, gone | back, batch)
 
 
 def _groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -123,7 +125,7 @@ def _groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _take(platform: Platform, sightings: list[Sighting]) -> list[Taken]:
+def _take(platform: Platform, sightings: list[Sighting], batch: int) -> list[Taken]:
     """Copy a group of files into the archive; those that cannot be copied are noted and left."""
     before = _rows(platform, [sighting.name for sighting in sightings])
     taken: list[Taken] = []
@@ -135,6 +137,7 @@ def _take(platform: Platform, sightings: list[Sighting]) -> list[Taken]:
             failed.append(_failure(sighting, error, before.get(sighting.name), failed_as=None))
     with platform.ledger.transaction() as connection:
         upsert(connection, files, failed)
+        mark_files(connection, [values["name"] for values in failed], batch)
     return taken
 
 
@@ -183,6 +186,7 @@ def _write(platform: Platform, taken: list[Taken], codes: dict[str, str], batch:
         with platform.ledger.transaction() as connection:
             for values in noted:
                 upsert(connection, files, [values])
+            mark_files(connection, [values["name"] for values in noted if "error" in values], batch)
         if readings:
             platform.source.secure(_not_yet_listed(readings, before))
             write_group(platform, readings, codes, batch)

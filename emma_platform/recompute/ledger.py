@@ -22,6 +22,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from emma_platform.recompute.provenance import file_changes, schema
+
 NO_DAY = ""
 NO_STORE = ""
 CHUNK = 500
@@ -29,8 +31,6 @@ CHUNK = 500
 
 _MAKING = 0x656D6D61
 """PostgreSQL's advisory lock of those who make the tables."""
-
-schema = sa.MetaData()
 
 files = sa.Table(
     "files",
@@ -298,3 +298,8 @@ def want(connection: sa.Connection, table: str, wanted: dict[Key, str]) -> None:
 def set_version(connection: sa.Connection, table: str, version: int) -> None:
     """Write which version of a table this ledger speaks of."""
     upsert(connection, versions, [{"table_name": table, "version": version}])
+
+
+def mark_files(connection: sa.Connection, names: Iterable[str], batch: int) -> None:
+    """Write that what is said of these files changed in this batch."""
+    upsert(connection, file_changes, [{"file": name, "batch": batch} for name in sorted(set(names))])

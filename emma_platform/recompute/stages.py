@@ -6,7 +6,7 @@ once, write the ledger. Does not belong here: the transforms (`transforms`) and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
@@ -18,9 +18,10 @@ from emma_platform.model.reasons import NON_PRODUCT_CODES
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
 from emma_platform.recompute.inputs import days_of, keys_frame
-from emma_platform.recompute.ledger import Key, Result, chunks, reasons, record, set_version, upsert, want
+from emma_platform.recompute.ledger import Key, Result, chunks, mark_files, reasons, record, set_version, upsert, want
 from emma_platform.recompute.plan import Selection, Stale, in_batches, stale, weight_of
 from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.provenance import left_out
 from emma_platform.settings import Settings
 from emma_platform.transforms.clean_sales import Cleaned, split
 from emma_platform.transforms.sql import load
@@ -93,6 +94,7 @@ def _clean_batch(platform: Platform, items: Sequence[Stale], codes: Mapping[str,
         record(connection, "set_aside_rows", results["set_aside_rows"], batch)
         want(connection, "set_aside_rows", {result.key: result.done for result in results["set_aside_rows"]})
         _record_reasons(connection, keys, cleaned.set_aside_rows)
+        _record_left_out(connection, keys, cleaned.left_out, batch)
         propagate.from_clean(connection, changed, codes)
         for table, version in versions.items():
             set_version(connection, table, version)
@@ -140,14 +142,34 @@ def _duplicates(cleaned: Cleaned) -> dict[Key, int]:
     return {Key(store, day.isoformat()): lines for store, day, lines in zip(*columns, strict=True) if lines}
 
 
-def _record_reasons(connection: sa.Connection, keys: Sequence[Key], rows: pa.Table) -> None:
-    r = reasons.c
+def _days_by_store(keys: Sequence[Key]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The days of each store, in pieces that fit one statement."""
     by_store: dict[str, list[str]] = {}
     for key in keys:
         by_store.setdefault(key.store, []).append(key.day)
     for store, days in by_store.items():
         for part in chunks(days):
-            connection.execute(sa.delete(reasons).where(r.store == store, r.day.in_(part)))
+            yield store, part
+
+
+def _record_left_out(connection: sa.Connection, keys: Sequence[Key], rows: pa.Table, batch: int) -> None:
+    o = left_out.c
+    before: set[tuple[object, ...]] = set()
+    for store, days in _days_by_store(keys):
+        which = (o.store == store, o.day.in_(days))
+        before |= {tuple(row) for row in connection.execute(sa.select(left_out).where(*which))}
+        connection.execute(sa.delete(left_out).where(*which))
+    names = [column.name for column in left_out.columns]
+    columns = rows.set_column(1, "day", rows["day"].cast(pa.string())).select(names).to_pydict().values()
+    now = set(zip(*columns, strict=True))
+    upsert(connection, left_out, [dict(zip(names, row, strict=True)) for row in sorted(now)])
+    mark_files(connection, {str(row[0]) for row in before ^ now}, batch)
+
+
+def _record_reasons(connection: sa.Connection, keys: Sequence[Key], rows: pa.Table) -> None:
+    r = reasons.c
+    for store, days in _days_by_store(keys):
+        connection.execute(sa.delete(reasons).where(r.store == store, r.day.in_(days)))
     counted = rows.group_by(["store", "day", "reason"]).aggregate([("line", "count")])
     columns = counted.select(["store", "day", "reason", "line_count"]).to_pydict().values()
     upsert(

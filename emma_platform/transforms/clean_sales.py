@@ -25,11 +25,14 @@ class Cleaned:
         set_aside_rows: as the table, in no order.
         counts: one row per store-day: `store, day, lines, clean, set_aside, duplicates` (integers); lines is the
             sum of the other three.
+        left_out: one row per store-day and file that has such lines: `store, day, file, set_aside, duplicates`
+            (integers, not both zero).
     """
 
     clean_sales: pa.Table
     set_aside_rows: pa.Table
     counts: pa.Table
+    left_out: pa.Table
 
 
 def split(judged: pa.Table) -> Cleaned:
@@ -48,6 +51,7 @@ def split(judged: pa.Table) -> Cleaned:
         clean_sales=judged.select(CLEAN_SALES.names).filter(is_clean).cast(CLEAN_SALES.arrow_schema()),
         set_aside_rows=_set_aside(judged.filter(is_aside)),
         counts=_counts(judged, {"clean": is_clean, "set_aside": is_aside, "duplicates": is_duplicate}),
+        left_out=_left_out(judged.select(["store", "day", "file", "verdict"]).filter(pc.invert(is_clean))),
     )
 
 
@@ -78,3 +82,15 @@ def _counts(judged: pa.Table, flags: dict[str, pa.BooleanArray]) -> pa.Table:
     return counted.select(["store", "day", "count_all", *(f"{name}_sum" for name in flags)]).rename_columns(
         ["store", "day", "lines", *flags]
     )
+
+
+def _left_out(rows: pa.Table) -> pa.Table:
+    duplicate = pc.cast(pc.equal(rows["verdict"], pa.scalar("duplicate")), pa.int64())
+    marked = (
+        rows.drop_columns("verdict")
+        .append_column("duplicates", duplicate)
+        .append_column("set_aside", pc.subtract(pa.scalar(1), duplicate))
+    )
+    by = ["store", "day", "file"]
+    counted = marked.group_by(by).aggregate([("set_aside", "sum"), ("duplicates", "sum")])
+    return counted.select([*by, "set_aside_sum", "duplicates_sum"]).rename_columns([*by, "set_aside", "duplicates"])
