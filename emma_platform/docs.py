@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from emma_platform import cli
+from emma_platform.model.provenance import PROVENANCE
 from emma_platform.model.reasons import NON_PRODUCT_CODES, REASONS
 from emma_platform.model.schema import Column, Table
 from emma_platform.model.tables import INPUT_COLUMNS, TABLES
@@ -50,6 +51,9 @@ def tables_page() -> str:
         *(f"| {kind} | {', '.join(must)} | {', '.join(may)} |" for kind, (must, may) in INPUT_COLUMNS.items()),
         "\n`unit_price` is the price paid per unit after discount; `discount` is what was taken off the whole line.\n",
         *(_table(table) for table in TABLES.values()),
+        "\n# Where the figures come from\n",
+        "Tables of the published DuckDB file only, beside the ones above.",
+        *(_table(table) for table in PROVENANCE),
         "\n## Reasons for setting a row aside\n",
         "| reason | meaning | what to do |\n|---|---|---|",
         *(f"| `{r.code}` | {r.meaning} | {r.remedy} |" for r in REASONS),

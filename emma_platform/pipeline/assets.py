@@ -9,6 +9,7 @@ event.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import overload
@@ -17,9 +18,17 @@ import dagster as dg
 import sqlalchemy as sa
 
 from emma_platform.model.partitions import StoreDay, store_from_key, store_key
-from emma_platform.model.tables import TABLES
+from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.pipeline.alive import working_on
-from emma_platform.pipeline.checks import check_specs, evaluate, last_result
+from emma_platform.pipeline.checks import (
+    CHECKED,
+    before_publication,
+    check_specs,
+    evaluate,
+    last_result,
+    note,
+    of_publication,
+)
 from emma_platform.pipeline.metadata import Described, describe
 from emma_platform.pipeline.report import (
     NEVER_COMPUTED,
@@ -37,7 +46,7 @@ from emma_platform.recompute.batch import materialise, one_at_a_time, update
 from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, partitions
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
-from emma_platform.recompute.reporting import Computed, mark_reported, unreported
+from emma_platform.recompute.reporting import Computed, mark_reported, newest_unreported, unreported
 
 STEP = "tables"
 BATCH_TAG = "emma/batch"
@@ -58,7 +67,7 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def tables(context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]) -> Iterator[dg.Output[None]]:
-        opened = home.open()
+        opened = replace(home.open(), run=context.run.run_id)
         # Telling belongs to the turn: told late, what a later batch has changed since would be what Dagster shows.
         with working_on(home.settings, context.run.run_id), one_at_a_time(opened):
             _run(context, home, opened)
@@ -69,19 +78,30 @@ def tables_asset(first_day: date, code_versions: Mapping[str, str]) -> dg.Assets
 
 
 def _run(context: dg.AssetExecutionContext, home: Home, opened: Platform) -> None:
-    """Compute what was asked for, tell Dagster, and check it."""
+    """Compute what was asked for, check it, and tell Dagster."""
     selection = selected(context)
+    wanted = context.op_execution_context.selected_asset_check_keys
     checks_alone = selection is not None and not selection.tables
-    if not checks_alone:
-        report = materialise(opened, selection) if selection else update(opened)
+    checked: list[dg.AssetCheckEvaluation] = []
+
+    def check() -> None:
+        looked_at = _held(opened, EVERYTHING) if checks_alone else newest_unreported(opened.ledger, KEPT, CHECKED)
+        if selection is not None and not checks_alone:
+            looked_at = sorted({*looked_at, *_held(opened, selection)})
+        found = evaluate(opened, before_publication(wanted), looked_at, partial(last_result, context.instance))
+        checked.extend(found)
+        note(opened, checked, looked_at)
+
+    if checks_alone:
+        check()
+    else:
+        report = materialise(opened, selection, check) if selection else update(opened, check)
         home.reports.append(report)
         context.instance.add_run_tags(context.run.run_id, {BATCH_TAG: str(report.id)})
         opened.observer.step("dagster: batch named")
-    told = tell(context.instance, opened, context.run.run_id, selection)
-    wanted = context.op_execution_context.selected_asset_check_keys
-    looked_at = _held(opened, EVERYTHING) if checks_alone else told
-    checked = evaluate(opened, wanted, looked_at, partial(last_result, context.instance))
-    report_checks(context.instance, list(checked), run_id=context.run.run_id, step_key=STEP)
+    tell(context.instance, opened, context.run.run_id, selection)
+    checked += evaluate(opened, of_publication(wanted), (), partial(last_result, context.instance))
+    report_checks(context.instance, checked, run_id=context.run.run_id, step_key=STEP)
     opened.observer.step("dagster: checks reported")
 
 

@@ -4,7 +4,8 @@ Belongs here: check specifications and their results (https://docs.dagster.io/gu
 here: the rules (`transforms.rules`). Rows that break a cleaning rule never get this far; they are in `set_aside_rows`.
 
 The checks of a run look at the partitions it computed; checks executed alone look at what the ledger holds. Of each
-table that is at most `CHECKED` partitions, the newest. Where nothing was computed, the last result stays.
+table that is at most `CHECKED` partitions, the newest. Where nothing was computed, the last result stays. The checks of
+a run come before its publication, which says how they came out; but for whether the publication itself can be read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from dagster_duckdb import DuckDBResource
 from emma_platform.engine.protocol import Input
 from emma_platform.model.schema import Grain, Table
 from emma_platform.model.tables import KEPT, PUBLISHED, TABLES
-from emma_platform.recompute.ledger import Key
+from emma_platform.recompute.ledger import Key, upsert
 from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.provenance import checks
 from emma_platform.recompute.reporting import Computed
 from emma_platform.recompute.stages import part_of
 from emma_platform.recompute.status import lines
@@ -76,6 +78,39 @@ def evaluate(
             if table not in counted:
                 counted[table] = _count_broken(platform, TABLES[table], keys.get(table, []))
             yield _ruled(check, TABLES[table], counted[table])
+
+
+def before_publication(wanted: Collection[dg.AssetCheckKey]) -> list[dg.AssetCheckKey]:
+    """The checks that need no publication."""
+    return [check for check in wanted if check.name != READABLE]
+
+
+def of_publication(wanted: Collection[dg.AssetCheckKey]) -> list[dg.AssetCheckKey]:
+    """The checks that look at the publication."""
+    return [check for check in wanted if check.name == READABLE]
+
+
+def note(platform: Platform, checked: Sequence[dg.AssetCheckEvaluation], looked_at: Sequence[Computed]) -> None:
+    """Write how checks came out, so that it can be published, of those that looked at something."""
+    tables = {item.table for item in looked_at if item.rows}
+    at = platform.now().isoformat(timespec="seconds")
+    with platform.ledger.transaction() as connection:
+        upsert(
+            connection,
+            checks,
+            [
+                {
+                    "table_name": check.asset_key.to_user_string(),
+                    "name": check.check_name,
+                    "passed": check.passed,
+                    "at": at,
+                    "rows": check.metadata["in" if check.check_name == BALANCE else "rows"].value,
+                    "broken": check.metadata["broken"].value if "broken" in check.metadata else {},
+                }
+                for check in checked
+                if check.check_name == BALANCE or check.asset_key.to_user_string() in tables
+            ],
+        )
 
 
 def last_result(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:

@@ -7,10 +7,11 @@ stages themselves, waiting for one's turn (`turn`), and telling Dagster (`pipeli
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -22,10 +23,17 @@ from emma_platform.recompute.ledger import Result, batches, codes, partitions, r
 from emma_platform.recompute.plan import EVERYTHING, Selection
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.propagate import WHOLE
+from emma_platform.recompute.provenance import runs
+from emma_platform.recompute.told import NO_FAILURES, failures, told
 from emma_platform.recompute.turn import turn
 from emma_platform.serving.publish import Publication, current, publish
 
 WAITING = "waiting for another batch to end"
+FAILURES = "failing files"
+"""Under `codes`, in the place of a table: which failing files were told of in the last publication."""
+
+BeforePublication: TypeAlias = Callable[[], None]
+"""Called when everything is computed, before it is published: what looks at the figures is then published with them."""
 p = partitions.c
 
 
@@ -47,9 +55,13 @@ class BatchReport:
     publication: Publication | None
 
 
-def update(platform: Platform) -> BatchReport:
+def nothing() -> None:
+    """Nobody looks."""
+
+
+def update(platform: Platform, before_publication: BeforePublication = nothing) -> BatchReport:
     """Take what arrived and compute everything that it affects."""
-    return _run(platform, EVERYTHING)
+    return _run(platform, EVERYTHING, before_publication)
 
 
 def rebuild(
@@ -80,12 +92,14 @@ def forget(
         platform.observer.step("rebuild: forgotten")
 
 
-def materialise(platform: Platform, selection: Selection) -> BatchReport:
+def materialise(
+    platform: Platform, selection: Selection, before_publication: BeforePublication = nothing
+) -> BatchReport:
     """Compute the selected partitions of the selected tables again, whether or not they are stale."""
     with one_at_a_time(platform):
         recovery.forget_partitions(platform, selection)
         platform.observer.step("selection: forgotten")
-        return _run(platform, selection)
+        return _run(platform, selection, before_publication)
 
 
 @contextmanager
@@ -95,9 +109,10 @@ def one_at_a_time(platform: Platform) -> Iterator[None]:
         yield
 
 
-def _run(platform: Platform, selection: Selection) -> BatchReport:
+def _run(platform: Platform, selection: Selection, before_publication: BeforePublication) -> BatchReport:
     started = time.perf_counter()
     layers: dict[str, float] = {}
+    waiting: dict[str, str] = {}
     with one_at_a_time(platform):
         recovery.recover(platform)
         digests = code.current(platform.settings)
@@ -106,11 +121,13 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
             batch = connection.execute(
                 sa.insert(batches).values(started_at=platform.now().isoformat(timespec="seconds"))
             ).inserted_primary_key[0]  # type: ignore[index]
+            if platform.run is not None:
+                upsert(connection, runs, [{"batch": batch, "run": platform.run}])
         work = store_stages.Work(platform, selection, digests, batch)
         with _timed(layers, "intake"):
             take_due(platform, digests, batch)
             if selection is EVERYTHING:
-                take_new(platform, digests, batch)
+                waiting = take_new(platform, digests, batch)
             take_due(platform, digests, batch)
         with _timed(layers, "clean_sales"):
             stages.clean(platform, selection, digests, batch)
@@ -126,9 +143,12 @@ def _run(platform: Platform, selection: Selection) -> BatchReport:
             price_stages.recommendations(work)
         with _timed(layers, "advice"):
             advice_stage.effects(work)
+        before_publication()
         with _timed(layers, "publication"):
             publication = (
-                _publish(platform, batch) if selection.has("published") else current(platform.settings.published)
+                _publish(platform, batch, waiting)
+                if selection.has("published")
+                else current(platform.settings.published)
             )
         return _close(platform, batch, time.perf_counter() - started, layers, publication)
 
@@ -140,24 +160,29 @@ def _timed(layers: dict[str, float], layer: str) -> Iterator[None]:
     layers[layer] = layers.get(layer, 0.0) + time.perf_counter() - started
 
 
-def _publish(platform: Platform, batch: int) -> Publication | None:
+def _publish(platform: Platform, batch: int, waiting: Mapping[str, str]) -> Publication | None:
     """Publish the state that the ledger speaks of, unless that is published already from this place.
+
+    A state is also which files fail: people see it where they see the figures.
 
     While some table is still to follow another, as after a crash, the tables are of no one state: nothing is published.
     """
     with platform.ledger.transaction() as connection:
         rows = connection.execute(sa.select(versions.c.table_name, versions.c.version)).all()
         place = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == PUBLISHED.name))
-        told = connection.scalar(sa.select(p.content).where(p.table_name == PUBLISHED.name))
+        recorded = connection.scalar(sa.select(p.content).where(p.table_name == PUBLISHED.name))
         behind = sa.select(p.table_name).where(p.wanted != p.done, p.table_name.not_in(SLICED.values()))
         unfinished = connection.scalar(behind.limit(1))
+        failing = failures(connection)
+        told_failing = connection.scalar(sa.select(codes.c.digest).where(codes.c.table_name == FAILURES))
     known = {table: version for table, version in rows if table in KEPT}
     before = current(platform.settings.published)
     here = str(platform.settings.home.absolute())
     if not known or unfinished:
         return before
-    if before is not None and dict(before.versions) == known and place == here and before.file.exists():
-        if told != before.id:
+    same = failing == (told_failing or NO_FAILURES) and place == here
+    if before is not None and dict(before.versions) == known and same and before.file.exists():
+        if recorded != before.id:
             _record_publication(platform, before, here, batch)
         return before
     publication = publish(
@@ -167,18 +192,23 @@ def _publish(platform: Platform, batch: int) -> Publication | None:
         publication_id=f"{platform.now():%Y%m%dT%H%M%SZ}-{batch}",
         at=platform.now(),
         keep=platform.settings.kept_publications,
+        told=told(platform, batch, waiting),
     )
     platform.observer.step("published")
-    _record_publication(platform, publication, here, batch)
+    _record_publication(platform, publication, here, batch, failing)
     return publication
 
 
-def _record_publication(platform: Platform, publication: Publication, place: str, batch: int) -> None:
+def _record_publication(
+    platform: Platform, publication: Publication, place: str, batch: int, failing: str | None = None
+) -> None:
     result = Result(WHOLE, publication.id, publication.id, len(publication.rows))
     with platform.ledger.transaction() as connection:
         record(connection, PUBLISHED.name, [result], batch)
         want(connection, PUBLISHED.name, {result.key: result.done})
         upsert(connection, codes, [{"table_name": PUBLISHED.name, "digest": place}])
+        if failing is not None:
+            upsert(connection, codes, [{"table_name": FAILURES, "digest": failing}])
 
 
 def _close(

@@ -188,7 +188,7 @@ def _record_files(
         connection, files, [_file_row(reading, *lines[reading.copy_of or reading.taken.name]) for reading in readings]
     )
     for name, original in displaced.items():
-        connection.execute(sa.update(files).where(f.name == name).values(copy_of=original))
+        connection.execute(sa.update(files).where((f.name == name) | (f.copy_of == name)).values(copy_of=original))
     for name in orphaned:
         connection.execute(sa.update(files).where(f.name == name).values(state="due", copy_of=None))
     group = {reading.taken.name for reading in readings}

@@ -41,7 +41,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Platform:
-    """Settings, seams and clock."""
+    """Settings, seams and clock; `run` is the orchestrator's run that works with it, if one does."""
 
     settings: Settings
     source: FileSource
@@ -50,6 +50,7 @@ class Platform:
     ledger: Ledger
     now: Callable[[], datetime]
     observer: Observer = field(default_factory=Silent)
+    run: str | None = None
 
     def today(self) -> date:
         """The day by the platform's clock, in UTC."""

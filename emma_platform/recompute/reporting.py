@@ -6,6 +6,7 @@ A partition counts as told only after it was, so a crash in between makes the ne
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from sys import intern
 from typing import NamedTuple
 
@@ -39,6 +40,24 @@ def unreported(ledger: Ledger) -> list[Computed]:
         return [
             Computed(intern(table), Key(intern(store), intern(day)), content, rows, batch, not wanted)
             for table, store, day, content, rows, batch, wanted in connection.execute(statement)
+        ]
+
+
+def newest_unreported(ledger: Ledger, tables: Iterable[str], limit: int) -> list[Computed]:
+    """Of each table the partitions with rows that were computed since they were last told: the newest, up to a limit."""
+    statement = (
+        sa.select(p.table_name, p.store, p.day, p.content, p.rows, p.batch, p.wanted)
+        .where(p.reported < p.batch, p.rows > 0)
+        .order_by(p.day.desc(), p.store)
+        .limit(limit)
+    )
+    with ledger.transaction() as connection:
+        return [
+            Computed(name, Key(store, day), content, rows, batch, not wanted)
+            for table in tables
+            for name, store, day, content, rows, batch, wanted in connection.execute(
+                statement.where(p.table_name == table)
+            )
         ]
 
 

@@ -1,7 +1,8 @@
 """The tables that a publication holds beside the lake's own, each with its columns and their meaning.
 
 Belongs here: what `product_overview`, `publication`, `publication_files` and `columns` are.
-Does not belong here: the lake's tables (`model.tables`) and how these are filled (`publish`, `overview`).
+Does not belong here: the lake's tables (`model.tables`), those of where figures come from (`model.provenance`), and how
+these are filled (`publish`, `overview`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emma_platform.model.estimates import FORECAST_SCORES, PRICE_RECOMMENDATIONS, PRICE_RESPONSE
+from emma_platform.model.provenance import PROVENANCE
 from emma_platform.model.schema import Column, Grain, Table, Type
 from emma_platform.model.tables import KEPT, PRODUCT_KPIS, PRODUCTS, TABLES
 
@@ -67,6 +69,9 @@ PUBLICATION = Table(
         Column("table", Type.TEXT, "The table."),
         Column("version", Type.COUNT, "Its version in the lake; null when never written.", nullable=True, lowest=0),
         Column("rows", Type.COUNT, "Its rows.", lowest=0),
+        Column("code", Type.TEXT,
+               "Digest of the code, columns and settings that all its rows were computed with; null when it is not.",
+               nullable=True),
     ),
 )  # fmt: skip
 
@@ -96,6 +101,9 @@ COLUMNS = Table(
 )  # fmt: skip
 
 SERVED: dict[str, Table] = {name: TABLES[name] for name in KEPT} | {
-    table.name: table for table in (PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, COLUMNS)
-}
+    table.name: table
+    for table in (
+        PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, *PROVENANCE, COLUMNS,
+    )
+}  # fmt: skip
 """Every table and view of a publication by name."""

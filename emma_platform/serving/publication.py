@@ -40,7 +40,7 @@ class Publication:
         file: the DuckDB file that holds it.
         versions: the version of each table in the lake; a table that was never written is missing.
         rows: the rows of each table.
-        overview: a digest of the statement that computed its overview.
+        overview: a digest of how its overview was computed and of the columns of where its figures come from.
     """
 
     id: str

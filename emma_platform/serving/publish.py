@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from emma_platform.model.schema import Grain, Table
 from emma_platform.model.tables import KEPT, PRODUCTS, TABLES
+from emma_platform.serving import provenance
 from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
 from emma_platform.serving.files import LakeFile, count_rows, placed
 from emma_platform.serving.overview_rows import Earlier, files_by_store, fill, prepare, statement_digest
@@ -59,6 +60,7 @@ def publish(
     publication_id: str,
     at: datetime,
     keep: int,
+    told: provenance.Told = provenance.nothing_told,
 ) -> Publication:
     """Publish a state of the lake: readers see all of it or, until the last step, all of the one before.
 
@@ -72,6 +74,7 @@ def publish(
         publication_id: a new name of letters, digits, `.`, `_` and `-`.
         at: the time of publication, with its zone.
         keep: how many publications stay readable, this one included; at least 1.
+        told: says where the figures come from.
 
     Raises:
         ServingError: the id is of no such form or taken by another state, or a file of the lake cannot be read.
@@ -98,20 +101,21 @@ def publish(
             counts = count_rows(connection, (path for found in paths.values() for path in found), known)
             rows = {name: sum(counts[path] for path in paths.get(name, ())) for name in KEPT}
             file = published / file_name(publication_id)
-            digest = statement_digest()
+            digest = f"{statement_digest()} {provenance.columns_digest()}"
             publication = Publication(publication_id, at, file, {n: versions[n] for n in paths}, rows, digest)
             partial = published / f".{file.name}{_PARTIAL}"
             earlier = _earlier(publication, before, listed)
+            since = before[0] if listed and before[0].overview == digest else None
             try:
-                _write(connection, partial, publication, paths, counts, earlier)
+                _write(connection, partial, publication, paths, counts, earlier, told(since))
             except duckdb.Error:
-                if earlier is None:
+                if since is None:
                     raise
                 # The publication before may be damaged.
                 connection.close()
                 _remove_leftovers(published, before)
                 with duckdb.connect() as alone:
-                    _write(alone, partial, publication, paths, counts, None)
+                    _write(alone, partial, publication, paths, counts, None, told(None))
         except duckdb.Error as error:
             raise ServingError(
                 f"cannot publish {publication_id}: {error}; free space if the disk is full, then run `emma update`; "
@@ -132,6 +136,7 @@ def _write(
     paths: Mapping[str, tuple[str, ...]],
     counts: Mapping[str, int],
     earlier: Earlier | None,
+    told: provenance.Provenance,
 ) -> None:
     files = {
         name: placed(connection, TABLES[name], paths.get(name, ()), counts)
@@ -147,7 +152,8 @@ def _write(
     for table in (PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, COLUMNS):
         create(connection, _SCHEMA, table)
     fill(connection, _SCHEMA, overview)
-    _insert(connection, PUBLICATION, _publication_rows(publication))
+    provenance.fill(connection, _SCHEMA, told, _BEFORE)
+    _insert(connection, PUBLICATION, _publication_rows(publication, told.codes))
     _insert(connection, PUBLICATION_FILES, _file_rows(all_files))
     _insert(connection, COLUMNS, _column_rows())
     connection.execute("COMMIT")
@@ -176,7 +182,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table)
     connection.unregister("incoming")
 
 
-def _publication_rows(publication: Publication) -> pa.Table:
+def _publication_rows(publication: Publication, codes: Mapping[str, str]) -> pa.Table:
     rows = [
         {
             "id": publication.id,
@@ -184,6 +190,7 @@ def _publication_rows(publication: Publication) -> pa.Table:
             "table": name,
             "version": publication.versions.get(name),
             "rows": publication.rows[name],
+            "code": codes.get(name),
         }
         for name in KEPT
     ]
