@@ -44,7 +44,7 @@ def unreported(ledger: Ledger) -> list[Computed]:
 
 
 def newest_unreported(ledger: Ledger, tables: Iterable[str], limit: int) -> list[Computed]:
-    """Of each table the partitions with rows that were computed since they were last told: the newest, up to a limit."""
+    """Of each table the newest partitions with rows that were computed since they were last told, up to a limit."""
     statement = (
         sa.select(p.table_name, p.store, p.day, p.content, p.rows, p.batch, p.wanted)
         .where(p.reported < p.batch, p.rows > 0)

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from emma_platform.model.provenance import BATCHES, CHECK_RESULTS, PARTITION_RECEIPTS, PROVENANCE, SOURCE_FILES
+from emma_platform.model.schema import Table
 from emma_platform.serving.publication import Publication
 from emma_platform.serving.views import create, names_of, quoted
 
@@ -25,11 +26,8 @@ _SAME_FILE = "b.file = r.file"
 _SAME_PARTITION = 'b."table" = r."table" AND b.store = r.store AND b.day IS NOT DISTINCT FROM r.day'
 
 
-def _none(names: tuple[str, ...]) -> pa.Table:
-    fields = [PARTITION_RECEIPTS if name == "table" else SOURCE_FILES for name in names]
-    return pa.schema(
-        [table.arrow_schema().field(name) for table, name in zip(fields, names, strict=True)]
-    ).empty_table()
+def _no_rows(table: Table, *names: str) -> pa.Table:
+    return table.arrow_schema().empty_table().select(names)
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ class Provenance:
 
     whole: bool = True
     source_files: pa.Table = field(default_factory=SOURCE_FILES.arrow_schema().empty_table)
-    changed_files: pa.Table = field(default_factory=lambda: _none(("file",)))
+    changed_files: pa.Table = field(default_factory=lambda: _no_rows(SOURCE_FILES, "file"))
     partition_receipts: pa.Table = field(default_factory=PARTITION_RECEIPTS.arrow_schema().empty_table)
-    changed_partitions: pa.Table = field(default_factory=lambda: _none(("table", "store", "day")))
+    changed_partitions: pa.Table = field(default_factory=lambda: _no_rows(PARTITION_RECEIPTS, "table", "store", "day"))
     batches: pa.Table = field(default_factory=BATCHES.arrow_schema().empty_table)
     check_results: pa.Table = field(default_factory=CHECK_RESULTS.arrow_schema().empty_table)
     codes: Mapping[str, str] = field(default_factory=dict)

@@ -28,8 +28,8 @@ from emma_platform_tests.recompute.home import DECISIONS, Home, day, sale
 
 STORES = ("S1", "Süd/2")
 DAYS = 60
-NAMING_THEMSELVES = {"publication", "publication_files"}
-"""Published tables that name the publication and its files."""
+NAMING_THEMSELVES = {"publication", "publication_files", "partition_receipts", "batches", "check_results"}
+"""Published tables that name the publication, its files, or the batches and times in which they were made."""
 
 
 def _sales(store: str, first: int, last: int) -> list[str]:
