@@ -1,7 +1,7 @@
 """An open publication: which files it has, and running statements over them.
 
-Belongs here: attaching, the list of files, and the translation of DuckDB's errors. Does not belong here: which
-publication is opened when, and what is asked of it (`reader`).
+Belongs here: finding and attaching it, the list of files, and the translation of DuckDB's errors. Does not belong here:
+when another one is opened, and what is asked of it (`reader`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
 
 from emma_platform.model.access import StoreScope
-from emma_platform.serving.publication import Publication, ServingError
+from emma_platform.serving.publication import Publication, ServingError, current, publications
 from emma_platform.serving.selection import SCHEMA, Selection
 
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
@@ -85,6 +86,17 @@ class Opened:
         """How many rows are selected."""
         return sum(number for (number,) in self._fetched(self._asked(selection, what="count(*)")))
 
+    def ask(self, selection: Selection, question: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows that answer a question in SQL about the selected rows, which `{rows}` stands for."""
+        asked = self._asked(selection)
+        if asked is None:
+            return []
+        sql, own = asked
+        with self._files_are_there():
+            found = self.connection.cursor().execute(question.replace("{rows}", f"({sql})"), own | dict(parameters))
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
     @cached_property
     def first_days(self) -> dict[str, date]:
         """Each store's first day with a sale: from the oldest file of each, about 0.5 ms a store."""
@@ -145,6 +157,38 @@ def open_publication(publication: Publication) -> Opened:
         connection.execute(f"SELECT store, max(day) FROM {SCHEMA}.product_overview GROUP BY store").fetchall()
     )
     return Opened(publication, connection, {name: dict(f) for name, f in files.items()}, frozenset(stores), last_days)
+
+
+def open_newest(published: Path) -> Opened:
+    """Open the newest publication.
+
+    Raises:
+        ServingError: there is none, or it cannot be opened.
+    """
+    found = current(published)
+    while found is not None:
+        try:
+            return open_publication(found)
+        except ServingError:
+            # The pointer may have moved on, and the file gone, since it was read.
+            before, found = found, current(published)
+            if found == before:
+                raise
+    raise ServingError(f"nothing is published in {published} yet; run `emma update`")
+
+
+def open_named(published: Path, publication_id: str) -> Opened:
+    """Open a publication that is still kept.
+
+    Raises:
+        ServingError: it is not; the message lists those that are.
+    """
+    kept = publications(published)
+    for publication in kept:
+        if publication.id == publication_id:
+            return open_publication(publication)
+    names = ", ".join(publication.id for publication in kept) or "none"
+    raise ServingError(f"there is no publication {publication_id!r} in {published}; kept are: {names}")
 
 
 def attach(publication: Publication) -> duckdb.DuckDBPyConnection:

@@ -6,10 +6,11 @@ files for people (`export`) and publishing (`publish`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
-from emma_platform.serving.opened import Opened, attach, open_publication
-from emma_platform.serving.publication import Publication, ServingError, current, publications
+from emma_platform.serving.opened import attach, open_named, open_newest
+from emma_platform.serving.publication import Publication, ServingError, current
 from emma_platform.serving.selection import SCHEMA, select
 
 HISTORY_DAYS = 91
@@ -77,7 +78,7 @@ class Reader:
         """
         self._published = published
         self._pinned = publication_id is not None
-        self._opened = _open_newest(published) if publication_id is None else _open_named(published, publication_id)
+        self._opened = open_newest(published) if publication_id is None else open_named(published, publication_id)
 
     @property
     def publication(self) -> Publication:
@@ -91,7 +92,7 @@ class Reader:
         newest = current(self._published)
         if newest is None or newest == self._opened.publication:
             return False
-        self._opened = _open_newest(self._published)
+        self._opened = open_newest(self._published)
         return True
 
     def open(self, publication_id: str) -> Reader:
@@ -188,6 +189,38 @@ class Reader:
         chosen = opened.check_stores(select(scope, name, stores=stores, first_day=first_day, last_day=last_day))
         files = opened.files.get(name, {})
         return tuple(chosen.pick({store: files[store] for store in files if scope.whole or store is not None}))
+
+    def places(self, scope: StoreScope, name: str) -> dict[tuple[str, str | None], frozenset[str]]:
+        """The Parquet files of a table by the store and month of their rows; the month is None where there is none.
+
+        A file's content never changes under its name: where two publications have the same files, they say the same.
+        """
+        opened = self._opened
+        files = opened.files.get(name, {})
+        found: dict[tuple[str, str | None], set[str]] = {}
+        for store in opened.check_stores(select(scope, name)).stores or opened.seen(scope):
+            for month, path in files.get(store, ()):
+                found.setdefault((store, month), set()).add(path)
+        return {place: frozenset(paths) for place, paths in found.items()}
+
+    def ask(
+        self,
+        scope: StoreScope,
+        name: str,
+        question: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        stores: Collection[str] | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+    ) -> list[dict[str, Any]]:
+        """The answer to a question in SQL in which `{rows}` stands for the rows of a table; filters as in `table`.
+
+        For the questions of this package: unlike `sql` it checks nothing, and shows no more than may be seen.
+        """
+        opened = self._opened
+        chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day)
+        return opened.ask(opened.check_stores(chosen), question, parameters or {})
 
     def store_days(self, scope: StoreScope, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
         """Each store's first day with a sale and last day with key figures; a store without figures is left out.
@@ -292,28 +325,6 @@ class Reader:
             except duckdb.Error as error:
                 raise ServingError(f"the query failed: {error}") from error
         return rows
-
-
-def _open_newest(published: Path) -> Opened:
-    found = current(published)
-    while found is not None:
-        try:
-            return open_publication(found)
-        except ServingError:
-            # The pointer may have moved on, and the file gone, since it was read.
-            before, found = found, current(published)
-            if found == before:
-                raise
-    raise ServingError(f"nothing is published in {published} yet; run `emma update`")
-
-
-def _open_named(published: Path, publication_id: str) -> Opened:
-    kept = publications(published)
-    for publication in kept:
-        if publication.id == publication_id:
-            return open_publication(publication)
-    names = ", ".join(publication.id for publication in kept) or "none"
-    raise ServingError(f"there is no publication {publication_id!r} in {published}; kept are: {names}")
 
 
 def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
