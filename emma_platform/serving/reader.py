@@ -190,19 +190,6 @@ class Reader:
         files = opened.files.get(name, {})
         return tuple(chosen.pick({store: files[store] for store in files if scope.whole or store is not None}))
 
-    def places(self, scope: StoreScope, name: str) -> dict[tuple[str, str | None], frozenset[str]]:
-        """The Parquet files of a table by the store and month of their rows; the month is None where there is none.
-
-        A file's content never changes under its name: where two publications have the same files, they say the same.
-        """
-        opened = self._opened
-        files = opened.files.get(name, {})
-        found: dict[tuple[str, str | None], set[str]] = {}
-        for store in opened.check_stores(select(scope, name)).stores or opened.seen(scope):
-            for month, path in files.get(store, ()):
-                found.setdefault((store, month), set()).add(path)
-        return {place: frozenset(paths) for place, paths in found.items()}
-
     def ask(
         self,
         scope: StoreScope,
