@@ -4,9 +4,9 @@ Belongs here: names, filters and the scope. Does not belong here: running the st
 
 What somebody sees whose scope is not every store: of a table with a column store the rows of the stores in the scope,
 and of `promotions` and `calendar` also those of every store (store is null). A row that belongs to no store because its
-store could not be read (`set_aside_rows`, `source_files`, and its file in `publication_files`) may be any store's: only who sees all
-sees it. Of the tables without a store, `products`, `columns` and `batches` are the same for all; those that tell of the
-whole chain (`price_priors`, `publication`, `check_results`) have no rows for who sees a part of it.
+store could not be read (in `set_aside_rows`, `source_files` and `publication_files`) may be any store's: only who sees
+all sees it. Of the tables without a store, `products`, `columns` and `batches` are the same for all; those that tell of
+the whole chain (`price_priors`, `publication`, `check_results`) have no rows for who sees a part of it.
 """
 
 from __future__ import annotations

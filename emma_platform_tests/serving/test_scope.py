@@ -12,7 +12,7 @@ import inspect
 import io
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -27,16 +27,22 @@ import pytest
 
 from emma_platform import serving
 from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.model.provenance import PARTITION_RECEIPTS, SOURCE_FILES
 from emma_platform.model.tables import KEPT
 from emma_platform.serving.advice import AdviceError, advice_for, all_advice, decide
 from emma_platform.serving.advice_account import account
 from emma_platform.serving.changes import BY, explain_change
+from emma_platform.serving.compare import compare
 from emma_platform.serving.contents import SERVED
+from emma_platform.serving.deliveries import lines_by_day, rows_set_aside, set_aside, troubles
 from emma_platform.serving.export import export
+from emma_platform.serving.freshness import freshness
 from emma_platform.serving.periods import Period, period
+from emma_platform.serving.provenance import Provenance
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.publish import publish
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.receipts import receipt
 from emma_platform.serving.report_card import report_card
 from emma_platform.settings import Settings
 from emma_platform.store.delta import DeltaStore
@@ -79,7 +85,7 @@ def written(reader: Reader, scope: StoreScope, **asked: Any) -> bytes:
     return b"\n".join(sorted(re.sub(rb"[^\"]*/lake/[^\"]*", b"", out.getvalue()).splitlines()))
 
 
-def calls(home: Path) -> dict[str, list[Question]]:
+def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
     """How each method of the reader and each function over it is asked, by name."""
     landing = home / "landing"
     return {
@@ -93,6 +99,11 @@ def calls(home: Path) -> dict[str, list[Question]]:
         "Reader.last_days": [Reader.last_days],
         "Reader.overview": keyword(Reader.overview, store=each(None)),
         "Reader.product": [partial(Reader.product, store=s, product=p) for s in each() for p in ("P1", "P9")],
+        "Reader.ask": [
+            partial(Reader.ask, name=name, question="SELECT count(*) AS n FROM {rows}", stores=stores)
+            for name in ("clean_sales", "source_files", "partition_receipts", "set_aside_rows")
+            for stores in (None, *([store] for store in each()))
+        ],
         "Reader.sql": [partial(Reader.sql, query="SELECT count(*) FROM clean_sales")],
         "period": [period],
         "explain_change": [
@@ -103,6 +114,13 @@ def calls(home: Path) -> dict[str, list[Question]]:
             )
         ],
         "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
+        "receipt": [partial(receipt, store=store, product="P1") for store in each()],
+        "freshness": [freshness],
+        "compare": [partial(compare, before=earlier)],
+        "troubles": [troubles],
+        "set_aside": keyword(set_aside, stores=[None, *([store] for store in each())]),
+        "rows_set_aside": keyword(partial(rows_set_aside, reason="bad_price"), page=[1, 2]),
+        "lines_by_day": [partial(lines_by_day, **SPAN)],
         "all_advice": [partial(all_advice, landing=landing, store=store) for store in each(None)],
         "advice_for": [partial(advice_for, landing=landing, store=store, product="P1") for store in each()],
         "decide": [partial(decided, store=store, home=home) for store in each()],
@@ -117,6 +135,34 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reader, Reader]:
     return published(tmp_path_factory.mktemp("two"), hidden=False), published(tmp_path_factory.mktemp("three"))
 
 
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """A publication before, in which nothing was known yet."""
+    folder = tmp_path_factory.mktemp("none")
+    publish(DeltaStore(folder / "lake"), versions={}, published=folder, publication_id="o", at=chain.AT, keep=1)
+    return Reader(folder)
+
+
+def told(stores: Sequence[str | None]) -> Provenance:
+    """Files of these stores, one of them failing, and what was computed of them."""
+    files = [
+        dict.fromkeys(SOURCE_FILES.names)
+        | {"file": f"{store}.csv", "store": store, "input": "sales", "state": "failing", "sha256": "x", "bytes": 1}
+        | {"taken_on": chain.LAST_DAY, "lines": 3, "clean": 3, "set_aside": 0, "duplicates": 0, "days": 1}
+        | {"withdrawn": False}
+        for store in stores
+    ]
+    computed = [
+        {"table": "sales_forecast", "store": store, "day": None, "rows": 1, "content": "1", "batch": 1}
+        for store in stores
+        if store is not None
+    ]
+    return Provenance(
+        source_files=pa.Table.from_pylist(files, SOURCE_FILES.arrow_schema()),
+        partition_receipts=pa.Table.from_pylist(computed, PARTITION_RECEIPTS.arrow_schema()),
+    )
+
+
 def published(folder: Path, *, hidden: bool = True) -> Reader:
     store, versions = DeltaStore(folder / "lake"), {}
     for name in KEPT:
@@ -129,7 +175,16 @@ def published(folder: Path, *, hidden: bool = True) -> Reader:
         elif name == "price_priors" and not hidden:
             rows = rows.slice(0, 1)
         versions[name] = store.commit(name, rows, Whole(), {})
-    publish(store, versions=versions, published=folder / "p", publication_id="p", at=chain.AT, keep=1)
+    known = told((*SEEN, HIDDEN, None) if hidden else SEEN)
+    publish(
+        store,
+        versions=versions,
+        published=folder / "p",
+        publication_id="p",
+        at=chain.AT,
+        keep=1,
+        told=lambda _before: known,
+    )
     return Reader(folder / "p")
 
 
@@ -157,19 +212,23 @@ def test_it_takes_a_scope_and_has_no_default_for_it(name: str, function: Functio
 
 @pytest.mark.parametrize("name", list(FOUND))
 def test_the_answer_is_as_if_the_other_store_did_not_exist(
-    readers: tuple[Reader, Reader], tmp_path: Path, name: str
+    readers: tuple[Reader, Reader], earlier: Reader, tmp_path: Path, name: str
 ) -> None:
     alone, among_others = readers
-    for number, question in enumerate(calls(tmp_path)[name]):
+    for number, question in enumerate(calls(tmp_path, earlier)[name]):
         answers = [answer(question, reader, SCOPE) for reader in (alone, among_others)]
         assert answers[0] == answers[1], (name, number, question)
 
 
 @pytest.mark.parametrize("name", [name for name in FOUND if name != "period"])
-def test_the_question_would_tell_of_the_other_store(readers: tuple[Reader, Reader], tmp_path: Path, name: str) -> None:
+def test_the_question_would_tell_of_the_other_store(
+    readers: tuple[Reader, Reader], earlier: Reader, tmp_path: Path, name: str
+) -> None:
     """To who sees every store, answers from the two publications differ: the test above proves something."""
     alone, among_others = readers
-    alike = [[answer(q, reader, EVERY_STORE) for reader in (alone, among_others)] for q in calls(tmp_path)[name]]
+    alike = [
+        [answer(q, reader, EVERY_STORE) for reader in (alone, among_others)] for q in calls(tmp_path, earlier)[name]
+    ]
     assert any(mine != theirs and not isinstance(theirs, str) for mine, theirs in alike)
 
 

@@ -1,0 +1,141 @@
+"""How fresh the figures are: to which day, published when, from how many files, and whether the checks passed.
+
+Belongs here: the one line that stands on every page, and what each store's line says. Does not belong here: how it is
+worded (`web`). Read once per publication and scope: it counts every file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.serving.reader import Reader
+
+REMEMBERED = 256
+"""Answers kept: publications times scopes."""
+
+_BY_STORE = """
+    SELECT store, count(DISTINCT file) FILTER (copy_of IS NULL AND input = 'sales') AS files,
+        arg_max(file, (taken_on, file)) AS last_file, max(taken_on) AS taken_on,
+        {lines}
+    FROM {rows} WHERE store IS NOT NULL GROUP BY store
+"""
+_LINES = ("lines", "clean", "set_aside", "duplicates")
+_SUMS = ", ".join(f"CAST(coalesce(sum({n}) FILTER (input = 'sales'), 0) AS bigint) AS {n}" for n in _LINES)
+_FILES = "SELECT state, count(DISTINCT file) AS files FROM {rows} GROUP BY state"
+_CHECKS = 'SELECT "table" || \'.\' || "check" AS name, passed FROM {rows} ORDER BY name'
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFreshness:
+    """One store.
+
+    Attributes:
+        store: the store.
+        last_day: its last day with figures; None without any.
+        behind_days: how many days that is before the newest day of the stores that may be seen.
+        files: files that brought lines of it.
+        last_file, taken_on: the file of it that was taken last, and when; None when it came with no file.
+        lines, clean, set_aside, duplicates: its sales lines; the first is the sum of the others.
+    """
+
+    store: str
+    last_day: date | None
+    behind_days: int
+    files: int
+    last_file: str | None
+    taken_on: date | None
+    lines: int
+    clean: int
+    set_aside: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Of the stores that may be seen.
+
+    Attributes:
+        publication: where it was read.
+        published_at: when it was published.
+        last_day: the newest day with figures; None without any.
+        files: files that were dropped, with lines of these stores; who sees every store sees all.
+        taken: those of them that were taken as they lie there.
+        waiting, failing: the others.
+        checks: how many checks the tables of the publication went through; 0 when none was evaluated.
+        failed: the names of those that did not pass.
+        stores: each store, by name.
+    """
+
+    publication: str
+    published_at: datetime
+    last_day: date | None
+    files: int
+    taken: int
+    waiting: int
+    failing: int
+    checks: int
+    failed: tuple[str, ...]
+    stores: tuple[StoreFreshness, ...]
+
+    @property
+    def behind(self) -> tuple[StoreFreshness, ...]:
+        """The stores whose figures end before the newest day."""
+        return tuple(store for store in self.stores if store.behind_days)
+
+
+_remembered: OrderedDict[tuple[Path, StoreScope], Freshness] = OrderedDict()
+_lock = threading.Lock()
+
+
+def freshness(reader: Reader, scope: StoreScope) -> Freshness:
+    """How fresh the publication is that a reader reads."""
+    key = (reader.publication.file, scope)
+    with _lock:
+        if (known := _remembered.get(key)) is not None:
+            _remembered.move_to_end(key)
+            return known
+    found = _read(reader, scope)
+    with _lock:
+        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
+        if found.publication == reader.publication.id and key[0] == reader.publication.file:
+            _remembered[key] = found
+            while len(_remembered) > REMEMBERED:
+                _remembered.popitem(last=False)
+    return found
+
+
+def _read(reader: Reader, scope: StoreScope) -> Freshness:
+    publication = reader.publication
+    last_days = reader.last_days(scope)
+    newest = max(last_days.values(), default=None)
+    counted = {row.pop("store"): row for row in reader.ask(scope, "source_files", _BY_STORE.replace("{lines}", _SUMS))}
+    nothing = {"files": 0, "last_file": None, "taken_on": None} | dict.fromkeys(_LINES, 0)
+    stores = [
+        StoreFreshness(
+            store=store,
+            last_day=last_days.get(store),
+            behind_days=(newest - last_days[store]).days if newest and store in last_days else 0,
+            **nothing | counted.get(store, {}),
+        )
+        for store in reader.stores(scope)
+    ]
+    states = {row["state"]: row["files"] for row in reader.ask(scope, "source_files", _FILES)}
+    # Whether the checks passed is told to everybody; what they counted is not.
+    checks = reader.ask(EVERY_STORE, "check_results", _CHECKS)
+    return Freshness(
+        publication=publication.id,
+        published_at=publication.at,
+        last_day=newest,
+        files=sum(states.values()),
+        taken=states.get("taken", 0),
+        waiting=states.get("waiting", 0),
+        failing=states.get("failing", 0),
+        checks=len(checks),
+        failed=tuple(row["name"] for row in checks if not row["passed"]),
+        stores=tuple(stores),
+    )
