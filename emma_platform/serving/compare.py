@@ -24,6 +24,8 @@ from emma_platform.store.protocol import Files
 
 Key = tuple[str, date]
 _Place = tuple[str, str]
+_Lines = tuple[Any, ...] | None
+_Figures = dict[Any, tuple[Any, ...]]
 
 _PLACES = 'SELECT store, month, path FROM {rows} WHERE "table" = $table AND rows > 0 AND month IS NOT NULL'
 _SALES = """
@@ -182,16 +184,30 @@ def _causes(reader: Reader, scope: StoreScope, before: Reader, changed: Collecti
         return {}
     was, now = _read(before, reader, scope, "raw_sales", _LINES)
     found: defaultdict[Key, list[Cause]] = defaultdict(list)
-    for store, day, file in sorted(was.keys() | now.keys()):
-        old, new = (lines.get((store, day, file)) for lines in (was, now))
-        if (store, day) in changed and old != new:
-            found[store, day].append(Cause(file, old[0] if old else 0, new[0] if new else 0))
+    for key, differing in _differing(was, now).items():
+        if key in changed:
+            moved = {old for _, old, new in differing if new is None} & {
+                new for _, old, new in differing if old is None
+            }
+            found[key] += [
+                Cause(file, old[0] if old else 0, new[0] if new else 0)
+                for file, old, new in differing
+                if not (new is None and old in moved) and not (old is None and new in moved)
+            ]
     return found
 
 
-def _read(
-    before: Reader, after: Reader, scope: StoreScope, table: str, sql: str
-) -> tuple[dict[Any, tuple[Any, ...]], dict[Any, tuple[Any, ...]]]:
+def _differing(was: _Figures, now: _Figures) -> dict[Key, list[tuple[str, _Lines, _Lines]]]:
+    """For each store-day the files whose lines differ, with their number and content; what moved to a copy is twice."""
+    found: defaultdict[Key, list[tuple[str, _Lines, _Lines]]] = defaultdict(list)
+    for store, day, file in sorted(was.keys() | now.keys()):
+        old, new = (lines.get((store, day, file)) for lines in (was, now))
+        if old != new:
+            found[store, day].append((file, old, new))
+    return found
+
+
+def _read(before: Reader, after: Reader, scope: StoreScope, table: str, sql: str) -> tuple[_Figures, _Figures]:
     """What a statement says of both, of the store-months whose files differ; by its columns that are no figures."""
     was, now = (_places(reader, scope, table) for reader in (before, after))
     differing = [place for place in was.keys() | now.keys() if was.get(place) != now.get(place)]
@@ -206,9 +222,7 @@ def _places(reader: Reader, scope: StoreScope, table: str) -> dict[_Place, froze
     return {place: frozenset(paths) for place, paths in found.items()}
 
 
-def _figures(
-    table: str, sql: str, places: dict[_Place, frozenset[str]], differing: Collection[_Place]
-) -> dict[Any, tuple[Any, ...]]:
+def _figures(table: str, sql: str, places: dict[_Place, frozenset[str]], differing: Collection[_Place]) -> _Figures:
     paths = sorted(path for place in differing for path in places.get(place, ()))
     if not paths:
         return {}

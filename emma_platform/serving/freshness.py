@@ -20,7 +20,8 @@ REMEMBERED = 256
 
 _BY_STORE = """
     SELECT store, count(DISTINCT file) FILTER (copy_of IS NULL AND input = 'sales') AS files,
-        arg_max(file, (taken_on, file)) AS last_file, max(taken_on) AS taken_on,
+        arg_max(file, (taken_on, file)) FILTER (copy_of IS NULL) AS last_file,
+        max(taken_on) FILTER (copy_of IS NULL) AS taken_on,
         {lines}
     FROM {rows} WHERE store IS NOT NULL GROUP BY store
 """

@@ -33,7 +33,7 @@ _FILES = """
 """
 _ASIDE = """
     SELECT reason, count(*) AS lines,
-        count(*) FILTER (trim(json_extract_string("row", '$.product')) = $product) AS product_lines
+        count(*) FILTER (CASE WHEN json_valid("row") THEN trim("row" ->> '$.product') END = $product) AS product_lines
     FROM {rows} WHERE input = 'sales' GROUP BY reason ORDER BY lines DESC, reason
 """
 _CLEAN = "SELECT count(*) AS lines, count(*) FILTER (product = $product) AS product_lines FROM {rows}"

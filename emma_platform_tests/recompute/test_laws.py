@@ -19,10 +19,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.recompute import intake, stages, store_stages
 from emma_platform.recompute.ledger import Key, partitions
 from emma_platform.recompute.status import status
+from emma_platform.recompute.told import told
+from emma_platform.serving.publication import current
+from emma_platform.serving.reader import Reader
 from emma_platform_tests.recompute.expected import affected, inputs, kind_of, lines_of, raw_sales
 from emma_platform_tests.recompute.histories import ESTABLISHED, ONE_BY_ONE, Event, histories, told
 from emma_platform_tests.recompute.home import Home
@@ -73,6 +77,7 @@ def the_laws_hold(history: Sequence[Event], piecemeal: bool) -> None:
             nothing_changes_by_itself(moment)
             only_the_affected_are_computed(moment, exactly=not piecemeal)
             parts_sum_to_the_whole(moment.after.tables)
+            what_is_told_of_changes_is_all_there_is(lived)
         at_once = Home(Path(folder) / "at-once")
         at_once.change(**lived.settings.model_dump(exclude={"home"}))
         settled(moment.after.files, at_once)
@@ -80,6 +85,7 @@ def the_laws_hold(history: Sequence[Event], piecemeal: bool) -> None:
         for table, rows in moment.after.tables.items():
             assert rows == rebuilt[table], f"{table}: lived and rebuilt differ"
         assert contents(lived) == contents(at_once)
+        assert accounts(lived) == accounts(at_once)
         assert status(lived.platform)["stale"] == {}
 
 
@@ -102,6 +108,26 @@ def contents(home: Home) -> dict[tuple[str, Key], str]:
     with home.platform.ledger.transaction() as connection:
         found = connection.execute(sa.select(p.table_name, p.store, p.day, p.content).where(*there))
         return {(table, Key(store, on)): content for table, store, on, content in found}
+
+
+def what_is_told_of_changes_is_all_there_is(home: Home) -> None:
+    """The files of the publication before, those that changed since replaced, are the files as the ledger knows them."""
+    before = current(home.settings.published)
+    tell = told(home.platform, 0, {})
+    since, whole = tell(before), tell(None)
+    if since.whole or before is None:
+        return
+    changed = set(since.changed_files["file"].to_pylist())
+    kept = Reader(home.settings.published).table(EVERY_STORE, "source_files").to_pylist()
+    found = [row for row in kept if row["file"] not in changed] + since.source_files.to_pylist()
+    assert sorted(found, key=repr) == sorted(whole.source_files.to_pylist(), key=repr)
+
+
+def accounts(home: Home) -> list[tuple[object, ...]]:
+    """Of every file that was taken: what became of its lines, store by store."""
+    names = ("file", "store", "sha256", "copy_of", "first_day", "last_day", "lines", "clean", "set_aside", "duplicates")
+    rows = told(home.platform, 0, {})(None).source_files.to_pylist()
+    return sorted((tuple(row[name] for name in names) for row in rows if row["sha256"]), key=repr)
 
 
 def nothing_is_lost(home: Home, state: State) -> None:

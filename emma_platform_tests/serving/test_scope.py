@@ -226,9 +226,8 @@ def test_the_question_would_tell_of_the_other_store(
 ) -> None:
     """To who sees every store, answers from the two publications differ: the test above proves something."""
     alone, among_others = readers
-    alike = [
-        [answer(q, reader, EVERY_STORE) for reader in (alone, among_others)] for q in calls(tmp_path, earlier)[name]
-    ]
+    questions = calls(tmp_path, earlier)[name]
+    alike = [[answer(question, reader, EVERY_STORE) for reader in (alone, among_others)] for question in questions]
     assert any(mine != theirs and not isinstance(theirs, str) for mine, theirs in alike)
 
 
