@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from emma_platform.model.tables import KEPT
 from emma_platform.recompute.batch import one_at_a_time
 from emma_platform.recompute.compaction import compact
-from emma_platform.recompute.ledger import batches, files, upkeep, upsert, versions
+from emma_platform.recompute.ledger import batches, files, mark_files, upkeep, upsert, versions
 from emma_platform.recompute.platform import Platform
+from emma_platform.recompute.provenance import runs
 from emma_platform.serving.publication import shown_versions
 from emma_platform.store.protocol import NoVersionError, Size
 
@@ -78,6 +79,7 @@ def maintain(platform: Platform) -> Maintained:
                 left_alone.append(table)
             step(f"maintenance: {table} swept")
         with platform.ledger.transaction() as connection:
+            _mark_forgotten(connection)
             rows = sum(
                 connection.execute(sa.delete(table).where(which)).rowcount
                 for table, which in _needless(connection, platform.settings.kept_runs)
@@ -129,13 +131,23 @@ def _needed(platform: Platform) -> dict[str, set[int]]:
     return needed
 
 
+_WENT_UNTAKEN = files.c.sha256.is_(None) & files.c.withdrawn
+
+
 def _needless(connection: sa.Connection, kept_batches: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """The rows of the ledger that grow with time and tell nothing: old batches, and files that went untaken."""
     newest = connection.scalar(sa.select(sa.func.max(batches.c.id))) or 0
     return [
         (batches, batches.c.id <= newest - kept_batches),
-        (files, files.c.sha256.is_(None) & files.c.withdrawn),
+        (runs, runs.c.batch <= newest - kept_batches),
+        (files, _WENT_UNTAKEN),
     ]
+
+
+def _mark_forgotten(connection: sa.Connection) -> None:
+    """Let the next publication leave out the files that are forgotten now."""
+    newest = connection.scalar(sa.select(sa.func.max(batches.c.id))) or 0
+    mark_files(connection, connection.scalars(sa.select(files.c.name).where(_WENT_UNTAKEN)), newest + 1)
 
 
 def _remove_leftovers(platform: Platform) -> Size:

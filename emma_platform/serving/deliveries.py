@@ -19,7 +19,7 @@ PAGE_ROWS = 50
 
 _TROUBLE = """
     SELECT DISTINCT file, state, message, bool_or(sha256 IS NOT NULL) OVER (PARTITION BY file) AS was_taken
-    FROM {rows} WHERE state <> 'taken' ORDER BY state, file
+    FROM {rows} WHERE state <> 'taken' AND NOT withdrawn ORDER BY state, file
 """
 _REASONS = "SELECT reason, count(*) AS rows FROM {rows} GROUP BY reason ORDER BY rows DESC, reason"
 _ROWS = """

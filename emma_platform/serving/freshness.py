@@ -27,7 +27,7 @@ _BY_STORE = """
 """
 _LINES = ("lines", "clean", "set_aside", "duplicates")
 _SUMS = ", ".join(f"CAST(coalesce(sum({n}) FILTER (input = 'sales'), 0) AS bigint) AS {n}" for n in _LINES)
-_FILES = "SELECT state, count(DISTINCT file) AS files FROM {rows} GROUP BY state"
+_FILES = "SELECT state, count(DISTINCT file) AS files FROM {rows} WHERE state = 'taken' OR NOT withdrawn GROUP BY state"
 _CHECKS = 'SELECT "table" || \'.\' || "check" AS name, passed FROM {rows} ORDER BY name'
 
 

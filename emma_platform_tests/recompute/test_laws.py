@@ -24,7 +24,7 @@ from emma_platform.model.tables import KEPT, TABLES
 from emma_platform.recompute import intake, stages, store_stages
 from emma_platform.recompute.ledger import Key, partitions
 from emma_platform.recompute.status import status
-from emma_platform.recompute.told import told
+from emma_platform.recompute.told import told as publisher_told
 from emma_platform.serving.publication import current
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.recompute.expected import affected, inputs, kind_of, lines_of, raw_sales
@@ -111,9 +111,9 @@ def contents(home: Home) -> dict[tuple[str, Key], str]:
 
 
 def what_is_told_of_changes_is_all_there_is(home: Home) -> None:
-    """The files of the publication before, those that changed since replaced, are the files as the ledger knows them."""
+    """The files as published before, those that changed since replaced, are the files as the ledger knows them."""
     before = current(home.settings.published)
-    tell = told(home.platform, 0, {})
+    tell = publisher_told(home.platform, 0, {})
     since, whole = tell(before), tell(None)
     if since.whole or before is None:
         return
@@ -126,7 +126,7 @@ def what_is_told_of_changes_is_all_there_is(home: Home) -> None:
 def accounts(home: Home) -> list[tuple[object, ...]]:
     """Of every file that was taken: what became of its lines, store by store."""
     names = ("file", "store", "sha256", "copy_of", "first_day", "last_day", "lines", "clean", "set_aside", "duplicates")
-    rows = told(home.platform, 0, {})(None).source_files.to_pylist()
+    rows = publisher_told(home.platform, 0, {})(None).source_files.to_pylist()
     return sorted((tuple(row[name] for name in names) for row in rows if row["sha256"]), key=repr)
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.recompute.ledger import upsert
+from emma_platform.recompute.maintenance import maintain
 from emma_platform.recompute.provenance import checks, runs
 from emma_platform.recompute.status import status
 from emma_platform.serving.compare import Comparison, compare
@@ -243,6 +244,19 @@ def test_a_failing_file_is_published_although_no_table_changed(later: Home) -> N
     assert first.refresh()
     assert {one.file for one in troubles(first, EVERY_STORE)} == {"broken.csv", "worse.csv"}
     assert {batch["run"] for batch in first.table(EVERY_STORE, "batches").to_pylist()} >= {None, "run-2"}
+
+
+def test_a_file_that_went_untaken_is_no_trouble_and_then_forgotten(later: Home) -> None:
+    later.withdraw("worse.csv")
+    later.sell("a day.csv", sale("S2", 38, price=3))
+    later.update()
+    reader = Reader(later.settings.published)
+    assert {one.file for one in troubles(reader, EVERY_STORE)} == {"broken.csv"}
+    assert "worse.csv" in reader.table(EVERY_STORE, "source_files")["file"].to_pylist()
+    maintain(later.platform)
+    later.sell("a day.csv", sale("S2", 38, price=4))
+    later.update()
+    assert "worse.csv" not in Reader(later.settings.published).table(EVERY_STORE, "source_files")["file"].to_pylist()
 
 
 def test_what_is_taken_over_is_what_would_be_told_anew(later: Home) -> None:
