@@ -201,10 +201,7 @@ class Reader:
         first_day: date | None = None,
         last_day: date | None = None,
     ) -> list[dict[str, Any]]:
-        """The answer to a question in SQL in which `{rows}` stands for the rows of a table; filters as in `table`.
-
-        For the questions of this package: unlike `sql` it checks nothing, and shows no more than may be seen.
-        """
+        """The answer to this package's own question in SQL, `{rows}` standing for the rows of a table as in `table`."""
         opened = self._opened
         chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day)
         return opened.ask(opened.check_stores(chosen), question, parameters or {})
