@@ -16,6 +16,7 @@ import click
 
 from emma_platform.cli_advise import advise
 from emma_platform.cli_serve import demo, dev, serve
+from emma_platform.cli_user import user
 from emma_platform.cli_verb import verb
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main() -> None:
 
 
 _command = verb(main)
-for group in (advise, serve, dev, demo):
+for group in (advise, user, serve, dev, demo):
     main.add_command(group)
 
 

@@ -17,7 +17,7 @@ def verb(group: click.Group) -> Callable[[Callable[..., Any]], click.Command]:
     """Declare verbs of a group: each with --home, its errors ending in one line and exit status 1."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        @group.command(name=function.__name__.rstrip("_"), help=function.__doc__)
+        @group.command(name=function.__name__.rstrip("_").replace("_", "-"), help=function.__doc__)
         @click.option("--home", type=click.Path(path_type=Path), envvar="EMMA_HOME", default=Path(".emma"),
                       show_default=True, help="Where everything lasting is kept (EMMA_HOME).")  # fmt: skip
         @wraps(function)

@@ -68,10 +68,11 @@ def remedied() -> Iterator[None]:
     from emma_platform.serving.publication import ServingError
     from emma_platform.sources.protocol import SourceError
     from emma_platform.store.protocol import StoreError
+    from emma_platform.web.auth.users import UserError
 
     try:
         yield
-    except (SourceError, StoreError, ServingError, UnknownStoreError) as error:
+    except (SourceError, StoreError, ServingError, UnknownStoreError, UserError) as error:
         _fail(str(error))
     except EngineError as error:
         _fail(f"{error}\nFree space or memory and run `emma update`; if it stays so, run `emma rebuild`.")

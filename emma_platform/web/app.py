@@ -10,7 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
 from emma_platform.web import errors, health, logs, metrics, ops_link, static_files
-from emma_platform.web.auth import sign_in_pages
+from emma_platform.web.auth import pages as auth_pages
 from emma_platform.web.auth.identify import Identify
 from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings)
-    for router in (static_files.router, health.router, metrics.router, sign_in_pages.router, ops_link.router):
+    for router in (static_files.router, health.router, metrics.router, auth_pages.router, ops_link.router):
         app.include_router(router)
     errors.install(app)
     app.add_middleware(Identify)

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError
 from emma_platform.web.auth.state import auth_of, log
+from emma_platform.web.auth.users import UserError
 from emma_platform.web.rendering import is_partial, render
 
 
@@ -24,6 +25,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeededError, _sign_in_needed)
     app.add_exception_handler(ConfirmNeededError, _confirm_needed)
     app.add_exception_handler(NotAllowedError, _not_allowed)
+    app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(HTTPException, _failed)
 
 
@@ -57,6 +59,10 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
 def _log_refusal(request: Request, detail: str) -> None:
     with auth_of(request).database.writing() as connection:
         log(request, connection, Event.REFUSED, detail=detail)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return _answer(request, 400, str(error))
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -36,12 +36,15 @@ class Kind(StrEnum):
     """Anything, from one address."""
     SECOND_FACTOR = "second factor"
     """A code for a user, from anywhere: who tries it knows the password already."""
+    AGAIN = "again"
+    """A password of who is signed in, in one session: nobody else can use this up."""
 
 
 LIMITS = {
     Kind.NAME_FROM_ADDRESS: "5 per 1 minute; 10 per 15 minutes; 30 per 1 day",
     Kind.ADDRESS: "30 per 1 minute; 200 per 1 hour",
     Kind.SECOND_FACTOR: "5 per 1 minute; 10 per 15 minutes; 30 per 1 day",
+    Kind.AGAIN: "5 per 1 minute; 10 per 15 minutes; 30 per 1 day",
 }
 """How many attempts; the second and third of each are what makes the wait grow."""
 

@@ -14,6 +14,12 @@ from starlette.requests import HTTPConnection
 
 SECURE_NAME = "__Host-emma"
 LOOPBACK_NAME = "emma"
+READ_ALONG = (
+    "This page came over plain http, where others can read passwords along. Reach it over https, or on the machine "
+    "itself at http://127.0.0.1."
+)
+"""Why nobody can sign in over plain http, in words for who tries."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

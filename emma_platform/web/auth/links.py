@@ -16,7 +16,7 @@ from emma_platform.web.auth.users import User, get
 
 VALID_FOR = timedelta(hours=24)
 HERE = "http://127.0.0.1:8000"
-"""Where the page is reached when no setting says otherwise."""
+"""Where the page is reached on the machine itself."""
 
 
 def make(connection: sa.Connection, user: int, now: datetime) -> str:
@@ -30,9 +30,9 @@ def make(connection: sa.Connection, user: int, now: datetime) -> str:
     return token
 
 
-def address(settings: Settings, token: str) -> str:
-    """The link, as it is handed to the user."""
-    return f"{(settings.public_url or HERE).rstrip('/')}/welcome/{token}"
+def address(settings: Settings, token: str, here: str = HERE) -> str:
+    """The link, as it is handed to the user; `here` is where the page is reached when no setting says it."""
+    return f"{(settings.public_url or here).rstrip('/')}/welcome/{token}"
 
 
 def user_of(connection: sa.Connection, token: str, now: datetime) -> User | None:

@@ -155,18 +155,21 @@ def note_use(connection: sa.Connection, session: int, now: datetime) -> None:
     connection.execute(sa.update(sessions).where(sessions.c.id == session).values(last_used_at=now))
 
 
-def renew(connection: sa.Connection, session: int, now: datetime) -> str:
-    """Give a session a new token after a proof of who sits there; the old one is worth nothing from now on."""
+def confirm(connection: sa.Connection, session: int, now: datetime) -> str:
+    """Write down a proof of who sits there; returns the session's new token, the old one is worth nothing any more."""
+    return _renew(connection, session, {"confirmed_at": now})
+
+
+def view_as(connection: sa.Connection, session: int, user: int | None) -> str:
+    """Look with another's eyes, or (None) with one's own again; returns the session's new token."""
+    return _renew(connection, session, {"viewing_user_id": user})
+
+
+def _renew(connection: sa.Connection, session: int, values: dict[str, Any]) -> str:
     token = new_token()
-    connection.execute(
-        sa.update(sessions).where(sessions.c.id == session).values(token_hash=hash_of(token), confirmed_at=now)
-    )
+    changed = sa.update(sessions).where(sessions.c.id == session)
+    connection.execute(changed.values(token_hash=hash_of(token), **values))
     return token
-
-
-def view_as(connection: sa.Connection, session: int, user: int | None) -> None:
-    """Look with another's eyes, or (None) with one's own again."""
-    connection.execute(sa.update(sessions).where(sessions.c.id == session).values(viewing_user_id=user))
 
 
 def of_user(connection: sa.Connection, user: int, now: datetime, ages: Ages) -> Sequence[sa.Row[*tuple[Any, ...]]]:

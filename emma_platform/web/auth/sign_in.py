@@ -72,17 +72,36 @@ def by_second_factor(request: Request, session: Session, code: str) -> User | Re
     tried = (Kind.SECOND_FACTOR, (str(session.user),))
     if refused := _too_many(request, session.name, (tried,)):
         return refused
-    with auth.database.writing() as connection:
-        user = users.get(connection, session.user)
-        found = second_factor.accept(connection, user, code, auth.clock()) if user else None
-        if found is None:
-            log(request, connection, Event.SIGN_IN_FAILED, detail="wrong second factor")
-        elif found == "recovery code":
-            log(request, connection, Event.RECOVERY_CODE_USED)
-    if user is None or found is None:
+    user = _find(auth, session.name)
+    if user is None or not _accept(request, user, code):
         return WRONG_CODE
     auth.attempts.forget(*tried[:1], *tried[1])
     return user
+
+
+async def again(request: Request, session: Session, user: User, password: str, code: str | None) -> Refused | None:
+    """Why who is signed in could not prove it once more: the password, and with a second factor its code.
+
+    Args:
+        request: what they sent.
+        session: where they are signed in: attempts elsewhere do not count against it.
+        user: who they say they are.
+        password: theirs.
+        code: of the second factor; None when it is not asked for.
+    """
+    auth = auth_of(request)
+    tried = (Kind.AGAIN, (str(session.id),))
+    if refused := await run_in_threadpool(_too_many, request, user.name, (tried,)):
+        return refused
+    if not await auth.passwords.matches(password, user.password_hash):
+        await run_in_threadpool(_log, request, Event.SIGN_IN_FAILED, user, "wrong password while signed in")
+        return Refused("The password is wrong.")
+    if code is not None and user.totp_secret is not None:
+        accepted = await run_in_threadpool(_accept, request, user, code)
+        if not accepted:
+            return WRONG_CODE
+    await run_in_threadpool(auth.attempts.forget, *tried[:1], *tried[1])
+    return None
 
 
 def let_in(request: Request, user: User, onward: str, *, proved: bool = False, how: str = "password") -> Response:
@@ -131,6 +150,18 @@ def _end_former(request: Request, connection: sa.Connection) -> None:
     former = session_of(request)
     if former:
         sessions.end(connection, former.id)
+
+
+def _accept(request: Request, user: User, code: str) -> bool:
+    """Whether a code of the second factor is right; used up and logged either way."""
+    auth = auth_of(request)
+    with auth.database.writing() as connection:
+        found = second_factor.accept(connection, user, code, auth.clock())
+        if found is None:
+            log(request, connection, Event.SIGN_IN_FAILED, actor=user.name, detail="wrong second factor")
+        elif found == "recovery code":
+            log(request, connection, Event.RECOVERY_CODE_USED, actor=user.name)
+    return found is not None
 
 
 def _too_many(request: Request, name: str, tried: tuple[tuple[Kind, tuple[str, ...]], ...]) -> Refused | None:

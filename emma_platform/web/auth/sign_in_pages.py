@@ -22,11 +22,6 @@ router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=4_000)]
 """A field of a form; longer than any password, so that one too long is told so."""
 
-READ_ALONG = (
-    "This page came over plain http, where others can read passwords along. Reach it over https, or on the machine "
-    "itself at http://127.0.0.1."
-)
-
 
 @router.get("/login")
 def login_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the field's name
@@ -42,7 +37,7 @@ async def login(request: Request, name: Text = "", password: Text = "", next: Te
     """Sign in, or the form again with the reason why not."""
     onward = sign_in.safe_onward(next)
     if not cookies.can_sign_in(request):
-        return _login(request, onward, refused=sign_in.Refused(READ_ALONG, 400))
+        return _login(request, onward, refused=sign_in.Refused(cookies.READ_ALONG, 400))
     found = await sign_in.by_password(request, name, password)
     if isinstance(found, sign_in.Refused):
         return _login(request, onward, name=name, refused=found)
@@ -90,7 +85,7 @@ def _waiting(request: Request) -> sessions.Session:
 def _login(request: Request, onward: str, *, name: str = "", refused: sign_in.Refused | None = None) -> Response:
     possible = cookies.can_sign_in(request)
     if not possible:
-        refused = sign_in.Refused(READ_ALONG, refused.status if refused else 200)
+        refused = sign_in.Refused(cookies.READ_ALONG, refused.status if refused else 200)
     return _form(request, "auth/login.html", {"next": onward, "name": name, "possible": possible}, refused)
 
 

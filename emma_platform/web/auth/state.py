@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from fastapi import Request
 
+from emma_platform.model.access import Permission
 from emma_platform.settings import Settings
 from emma_platform.web.auth import audit
 from emma_platform.web.auth.attempts import Attempts, clock
 from emma_platform.web.auth.database import UserDatabase
 from emma_platform.web.auth.passwords import Passwords
 from emma_platform.web.auth.sessions import Ages, Session
+from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError, require
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,39 @@ def session_of(request: Request) -> Session | None:
     """The session that a request came with, also one that waits for its second factor."""
     found: Session | None = getattr(request.state, "session", None)
     return found
+
+
+def person(request: Request) -> Session:
+    """The dependency of pages about oneself: a person with their own eyes, no program and no look through others'.
+
+    Raises:
+        SignInNeededError: nobody is signed in with a session.
+        NotAllowedError: they look with another's eyes.
+    """
+    session = session_of(request)
+    if session is None or session.signed is None:
+        raise SignInNeededError
+    if session.signed.viewed_by is not None:
+        raise NotAllowedError("one's own eyes")
+    return session
+
+
+def confirmed(request: Request) -> Session:
+    """The dependency of what changes how one signs in: a person who proved a short while ago who they are.
+
+    Raises:
+        ConfirmNeededError: the proof is too old.
+    """
+    session = person(request)
+    if not session.is_confirmed(auth_of(request).clock()):
+        raise ConfirmNeededError
+    return session
+
+
+def administrator(request: Request) -> Session:
+    """The dependency of what changes other users: may administer them, and proved a short while ago who they are."""
+    require(Permission.ADMINISTER)(request)
+    return confirmed(request)
 
 
 def address_of(request: Request) -> str:

@@ -1,6 +1,6 @@
 """API tokens: what a program signs in with, in the name of a user.
 
-Belongs here: statements on `api_tokens`. Does not belong here: the pages that make them (`account_pages`).
+Belongs here: statements on `api_tokens`. Does not belong here: the pages that make them (`token_pages`).
 
 A token may do what it was given *and* its user may do now; it sees the stores it was given *and* its user may see now.
 Nothing that needs a person (administering users, starting runs) can be given to one.
@@ -8,7 +8,7 @@ Nothing that needs a person (administering users, starting runs) can be given to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,23 @@ LONGEST_DAYS = 366
 GIVEABLE = frozenset({Permission.READ, Permission.EXPORT, Permission.DECIDE, Permission.QUERY, Permission.LINEAGE})
 WHOLE_ONLY = frozenset({Permission.QUERY, Permission.LINEAGE})
 """What shows rows of every store, whoever asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A token that somebody asks for.
+
+    Attributes:
+        label: what it is for.
+        permissions: what it may do.
+        stores: which stores it sees; None for all that its user sees.
+        expires_at: when it ends.
+    """
+
+    label: str
+    permissions: frozenset[Permission]
+    stores: frozenset[str] | None
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +68,27 @@ def bearer_of(header: str | None) -> str | None:
     return value.strip() if kind.lower() == "bearer" else None
 
 
-def make(
-    connection: sa.Connection,
-    user: User,
-    label: str,
-    permissions: Collection[Permission],
-    stores: Collection[str] | None,
-    now: datetime,
-    expires_at: datetime,
-) -> str:
+def make(connection: sa.Connection, user: User, asked: Asked, now: datetime) -> str:
     """Make a token for a user and return it; only its hash is kept.
 
     Raises:
         UserError: it would do more than its user may, or live too long.
     """
-    if not label.strip() or len(label) > 100:  # noqa: PLR2004 - the column's length
+    if not asked.label.strip() or len(asked.label) > 100:  # noqa: PLR2004 - the column's length
         raise UserError("Say in 1 to 100 characters what the token is for.")
-    beyond = set(permissions) - (user.role.permissions & GIVEABLE)
-    if beyond or not permissions:
-        raise UserError(f"A token needs permissions of yours: not {', '.join(sorted(beyond)) or 'none'}.")
-    if stores is not None and (not stores or not all(user.scope.allows(store) for store in stores)):
-        raise UserError("A token sees stores of yours only: at least one.")
-    if not now < expires_at or (expires_at - now).days > LONGEST_DAYS:
+    beyond = asked.permissions - (user.role.permissions & GIVEABLE)
+    if beyond or not asked.permissions:
+        raise UserError(f"A token needs permissions that its user has: not {', '.join(sorted(beyond)) or 'none'}.")
+    if asked.stores is not None and (not asked.stores or not all(map(user.scope.allows, asked.stores))):
+        raise UserError("A token sees stores that its user sees: at least one.")
+    if not now < asked.expires_at or (asked.expires_at - now).days > LONGEST_DAYS:
         raise UserError(f"A token ends at a day to come, at most {LONGEST_DAYS} days ahead.")
     token = new_token(PREFIX)
     connection.execute(
         sa.insert(api_tokens).values(
-            user_id=user.id, label=label.strip(), token_hash=hash_of(token), permissions=sorted(permissions),
-            stores=None if stores is None else sorted(stores), created_at=now, expires_at=expires_at,
+            user_id=user.id, label=asked.label.strip(), token_hash=hash_of(token), created_at=now,
+            permissions=sorted(asked.permissions), stores=None if asked.stores is None else sorted(asked.stores),
+            expires_at=asked.expires_at,
         )
     )  # fmt: skip
     return token
