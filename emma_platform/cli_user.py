@@ -28,6 +28,8 @@ def user() -> None:
 
 _command = verb(user)
 _NAME = click.argument("name")
+_ROLES = click.Choice([role.value for role in Role])
+_PERMISSIONS = click.Choice([permission.value for permission in Permission])
 _STORES = click.option("--store", "stores", multiple=True, help="A store of a manager; may be repeated.")
 
 
@@ -63,7 +65,7 @@ def _show_link(settings: Settings, name: str, token: str) -> None:
 
 
 @_STORES
-@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What they are.")
+@click.option("--role", type=_ROLES, required=True, help="What they are.")
 @_NAME
 @_command
 def add(settings: Settings, name: str, role: str, stores: tuple[str, ...]) -> None:
@@ -102,7 +104,7 @@ def link(settings: Settings, name: str) -> None:
 
 
 @_STORES
-@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What they are now.")
+@click.option("--role", type=_ROLES, required=True, help="What they are now.")
 @_NAME
 @_command
 def change(settings: Settings, name: str, role: str, stores: tuple[str, ...]) -> None:
@@ -141,7 +143,7 @@ def reset_second_factor(settings: Settings, name: str) -> None:
 @click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="Until it ends.")
 @_STORES
 @click.option("--permission", "permissions", multiple=True, default=("read", "export"), show_default=True,
-              type=click.Choice([one.value for one in Permission]), help="What it may do; may be repeated.")  # fmt: skip
+              type=_PERMISSIONS, help="What it may do; may be repeated.")  # fmt: skip
 @click.option("--label", default="made on the command line", show_default=True, help="What it is for.")
 @_NAME
 @_command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from emma_platform.model.access import Role
 from emma_platform.settings import Settings
 from emma_platform.web.app import create_app
-from emma_platform.web.auth import sessions, users
+from emma_platform.web.auth import attempts, sessions, users
 from emma_platform.web.auth.cookies import SECURE_NAME
 from emma_platform.web.auth.state import Auth
 
@@ -23,6 +23,20 @@ ROLES = {"olga": Role.OWNER, "anna": Role.ANALYST, "max": Role.MANAGER, "emil": 
 
 PASSWORD = "nine purple walruses dance"  # noqa: S105 - nobody's
 """Everybody's."""
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**by)
 
 
 @dataclass(frozen=True)
@@ -52,13 +66,6 @@ class People:
         browser.cookies.set(SECURE_NAME, token, domain="emma.test")
         return browser
 
-    def at(self, clock: Callable[[], datetime]) -> People:
-        """The same people by another clock."""
-        auth = Auth.of(self.auth.settings, clock)
-        self.auth.close()
-        self.app.state.auth = auth
-        return self
-
     def close(self) -> None:
         """Give back what the application holds."""
         self.auth.close()
@@ -69,15 +76,18 @@ def cheap(home: Path, **more: object) -> Settings:
     return Settings(home=home, password_passes=1, password_kibibytes=8, **more)  # type: ignore[arg-type]
 
 
-def people(settings: Settings, *, stores: tuple[str, ...] = ("S1", "S2")) -> People:
+def people(
+    settings: Settings, *, stores: tuple[str, ...] = ("S1", "S2"), clock: Callable[[], datetime] = attempts.clock
+) -> People:
     """Everybody, in a new user database of a home; passwords are `PASSWORD`."""
     app = create_app(settings)
-    auth: Auth = app.state.auth
+    app.state.auth.close()
+    app.state.auth = auth = Auth.of(settings, clock)
     password_hash = auth.passwords.hash_now(PASSWORD)
     numbers = {}
     with auth.database.writing() as connection:
         for name, role in ROLES.items():
             own = stores if role is Role.MANAGER else ()
-            numbers[name] = users.add(connection, name, role, own, datetime.now(UTC))
+            numbers[name] = users.add(connection, name, role, own, clock())
             users.set_password_hash(connection, numbers[name], password_hash)
     return People(app, numbers)

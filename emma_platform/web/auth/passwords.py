@@ -10,6 +10,7 @@ storage cheat sheet for argon2id on 19 MiB (2 passes, one lane).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -28,6 +29,7 @@ _WEIGHED = 72
 """Characters that zxcvbn looks at: its time grows with the square of the length."""
 
 _SIMULTANEOUS = 2
+_PARTS = re.compile(r"\w{3,}")
 
 Result = TypeVar("Result")
 
@@ -86,11 +88,20 @@ def what_is_wrong(password: str, context: Iterable[str]) -> str | None:
         return f"Too short: at least {SHORTEST} characters; {ADVISED} or more are better."
     if len(password) > LONGEST:
         return f"Too long: at most {LONGEST} characters."
+    words = [part for word in ("emma platform", *context) for part in _PARTS.findall(word.casefold())]
+    if len(_without(password.casefold(), words)) < SHORTEST:
+        return f"Too easily guessed: without the words that everybody would try, less than {SHORTEST} characters stay."
     from zxcvbn import zxcvbn
 
-    words = [word for word in ("emma", "emma platform", *context) if word]
     found = zxcvbn(password[:_WEIGHED], user_inputs=words, max_length=_WEIGHED)
     if found["score"] >= GUESSABLE:
         return None
     advice = " ".join([found["feedback"]["warning"], *found["feedback"]["suggestions"]]).strip()
     return f"Too easily guessed. {advice or 'Add another word or two; uncommon words are better.'}"
+
+
+def _without(password: str, words: Iterable[str]) -> str:
+    """What stays of a password without some words and what joins them."""
+    for word in sorted(words, key=len, reverse=True):
+        password = password.replace(word, "")
+    return re.sub(r"[\W_]", "", password)
