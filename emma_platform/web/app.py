@@ -5,12 +5,16 @@ Belongs here: `create_app` and nothing else. Does not belong here: any route (`p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
 from emma_platform.web import errors, health, logs, metrics, ops_link, static_files
 from emma_platform.web.auth import pages as auth_pages
+from emma_platform.web.auth.attempts import clock
 from emma_platform.web.auth.identify import Identify
 from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
@@ -18,7 +22,7 @@ from emma_platform.web.security import Security
 from emma_platform.web.watch import Watch
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> FastAPI:
     """The application over one home.
 
     `app.state` holds `settings`, `current`, the reader of publications, and `auth`, the users; each request's state
@@ -27,7 +31,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Emma Platform", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
-    app.state.auth = Auth.of(settings)
+    app.state.auth = Auth.of(settings, clock)
     for router in (static_files.router, health.router, metrics.router, auth_pages.router, ops_link.router):
         app.include_router(router)
     errors.install(app)

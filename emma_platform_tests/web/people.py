@@ -80,9 +80,8 @@ def people(
     settings: Settings, *, stores: tuple[str, ...] = ("S1", "S2"), clock: Callable[[], datetime] = attempts.clock
 ) -> People:
     """Everybody, in a new user database of a home; passwords are `PASSWORD`."""
-    app = create_app(settings)
-    app.state.auth.close()
-    app.state.auth = auth = Auth.of(settings, clock)
+    app = create_app(settings, clock=clock)
+    auth: Auth = app.state.auth
     password_hash = auth.passwords.hash_now(PASSWORD)
     numbers = {}
     with auth.database.writing() as connection:

@@ -101,7 +101,8 @@ def what_is_wrong(password: str, context: Iterable[str]) -> str | None:
 
 
 def _without(password: str, words: Iterable[str]) -> str:
-    """What stays of a password without some words and what joins them."""
+    """What stays of a password without some words and what joins them; all of it when it holds none of them."""
+    rest = password
     for word in sorted(words, key=len, reverse=True):
-        password = password.replace(word, "")
-    return re.sub(r"[\W_]", "", password)
+        rest = rest.replace(word, "")
+    return password if rest == password else rest.strip(" -_.,;:/")
