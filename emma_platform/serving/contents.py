@@ -28,6 +28,11 @@ def _forecast(name: str, meaning: str, formula: str, source: str = "") -> Column
     return Column(name, Type.NUMBER, meaning, formula, source, "units", nullable=True, lowest=0)
 
 
+def _lost(part: str, meaning: str) -> Column:
+    formula = f"sum(lost_units{part} * share of its days within the 28)"
+    return Column(f"probable_lost_units_28d{part}", Type.NUMBER, meaning, formula, unit="units", lowest=0)
+
+
 _SUM = "sd_d = (p975 - p025) / 3.92; variance of the sum = sum(sd_d^2), raised as the widening of the days tells"
 
 OVERVIEW_SCORES = ("wape", "coverage_80", "skill_vs_seasonal_naive")
@@ -56,8 +61,14 @@ PRODUCT_OVERVIEW = Table(
                nullable=True),
         *_renamed(PRICE_RECOMMENDATIONS, "", OVERVIEW_PRICES),
         *_renamed(PRICE_RECOMMENDATIONS, "recommendation_", ("reason",)),
+        _lost("", "Units probably lost to empty shelves over the 28 days up to day; 0 where none is listed."),
+        _lost("_p10", "Of each of these stock-outs the units that were lost at least with a chance of 90 %, together."),
+        _lost("_p90", "Of each of these stock-outs the units that were lost at most with a chance of 90 %, together."),
     ),
-    ("product_kpis", "products", "sales_forecast", "forecast_scores", "price_response", "price_recommendations"),
+    (
+        "product_kpis", "products", "sales_forecast", "forecast_scores", "price_response", "price_recommendations",
+        "probable_stock_outs",
+    ),
 )  # fmt: skip
 
 PUBLICATION = Table(

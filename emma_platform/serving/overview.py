@@ -16,7 +16,14 @@ from __future__ import annotations
 from emma_platform.model.tables import PRODUCT_KPIS
 from emma_platform.serving.contents import OVERVIEW_PRICES, OVERVIEW_RESPONSE, OVERVIEW_SCORES
 
-BY_STORE = ("product_kpis", "sales_forecast", "forecast_scores", "price_response", "price_recommendations")
+BY_STORE = (
+    "product_kpis",
+    "sales_forecast",
+    "forecast_scores",
+    "price_response",
+    "price_recommendations",
+    "probable_stock_outs",
+)
 """The tables by store that a store's rows are computed from."""
 
 
@@ -36,6 +43,7 @@ def overview_sql(schema: str, products: str) -> str:
             "p.made_on",
             *(f'p."{name}"' for name in OVERVIEW_PRICES),
             "p.reason",
+            *(f"coalesce(o.{name}, 0)" for name in ("lost", "lost_p10", "lost_p90")),
         ]
     )
     return f"""
@@ -72,7 +80,18 @@ forecasts AS (
     FROM following
 ),
 advice_days AS (SELECT store, max(made_on) AS made_on FROM {schema}.price_recommendations GROUP BY store),
-advice AS (SELECT * FROM {schema}.price_recommendations JOIN advice_days USING (store, made_on))
+advice AS (SELECT * FROM {schema}.price_recommendations JOIN advice_days USING (store, made_on)),
+empty_shelves AS (
+    SELECT s.*, (date_diff('day', greatest(s.first_day, l.day - 27), s.last_day) + 1)
+        / (date_diff('day', s.first_day, s.last_day) + 1) AS share
+    FROM {schema}.probable_stock_outs AS s JOIN last_days AS l USING (store)
+    WHERE s.last_day > l.day - 28
+),
+lost AS (
+    SELECT store, product, sum(lost_units * share) AS lost, sum(lost_units_p10 * share) AS lost_p10,
+        sum(lost_units_p90 * share) AS lost_p90
+    FROM empty_shelves GROUP BY store, product
+)
 SELECT {columns}
 FROM kpis AS k
 JOIN last_days USING (store, day)
@@ -81,4 +100,5 @@ LEFT JOIN forecasts AS f ON f.store = k.store AND f.product = k.product
 LEFT JOIN {schema}.forecast_scores AS s ON s.store = k.store AND s.product = k.product
 LEFT JOIN {schema}.price_response AS e ON e.store = k.store AND e.product = k.product
 LEFT JOIN advice AS p ON p.store = k.store AND p.product = k.product
+LEFT JOIN lost AS o ON o.store = k.store AND o.product = k.product
 """

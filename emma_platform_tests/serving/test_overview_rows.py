@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -129,3 +130,19 @@ def test_the_files_of_a_store_are_those_of_its_last_month_and_its_other_tables()
         ]
     )  # fmt: skip
     assert found == {"S1": frozenset({"product_kpis-S1-2026-11", "sales_forecast-S1-None"})}
+
+
+def test_units_lost_to_empty_shelves_count_by_the_days_that_lie_within_four_weeks(lived: Chain) -> None:
+    def run(product: str, first: int, last: int, units: float) -> dict[str, object]:
+        days = {"first_day": chain.LAST_DAY - timedelta(first), "last_day": chain.LAST_DAY - timedelta(last)}
+        lost = {"lost_units": units, "lost_units_p10": units / 2, "lost_units_p90": units * 2}
+        return {"store": "S001", "product": product, "days": 1, "probability": 0.9, "evidence": "sales", **days, **lost}
+
+    runs = [run("P1", 31, 24, 8.0), run("P1", 3, 2, 5.0), run("P2", 39, 28, 7.0)]
+    schema = TABLES["probable_stock_outs"].arrow_schema()
+    rows = pa.Table.from_pylist([{name: each.get(name) for name in schema.names} for each in runs], schema=schema)
+    lived.versions["probable_stock_outs"] = lived.store.commit("probable_stock_outs", rows, Whole(), {})
+    names = [f"probable_lost_units_28d{part}" for part in ("", "_p10", "_p90")]
+    found = {(row["store"], row["product"]): tuple(row[name] for name in names) for row in lived.publish().to_pylist()}
+    assert found["S001", "P1"] == (9.0, 4.5, 18.0)
+    assert found["S001", "P2"] == found["S002", "P1"] == (0.0, 0.0, 0.0)
