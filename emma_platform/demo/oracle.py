@@ -78,7 +78,8 @@ def best_price(
 ) -> BestPrice:
     """The price that earns the most from `first_day` on; of equal ones the lowest.
 
-    The current price is the regular one on the day before; it stays when it is younger than the cool-down.
+    The current price is the regular one on the day before. It stays when it was first charged less than the cool-down
+    ago; a regular price that starts behind a promotion is charged from the promotion's end.
 
     Raises:
         KeyError: no such store or product.
@@ -86,10 +87,13 @@ def best_price(
     """
     s, p = chain.store_index[store], chain.product_index[product]
     last = (first_day - chain.first_day).days - 1
-    lately = chain.regular[s, p, max(last - rules.cool_down_days, 0) : last + 1]
-    current = float(lately[-1]) / 100
+    regular, paid = chain.regular[s, p, : last + 1], chain.paid[s, p, : last + 1]
+    current = float(regular[-1]) / 100
+    before = np.flatnonzero((paid == regular) & (regular != regular[-1]))
+    since = np.flatnonzero(paid[before[-1] :] == regular[-1]) + before[-1] if len(before) else np.array([-last - 1])
+    settled = len(since) > 0 and last - since[0] >= rules.cool_down_days
     cost = chain.products[p].cost_cents / 100
-    prices = candidate_prices(current, cost, rules) if (lately == lately[-1]).all() else np.array([current])
+    prices = candidate_prices(current, cost, rules) if settled else np.array([current])
     # Demand is reach * (price / list)^e, so one evaluation gives all candidates.
     reach = chain.expected_units(store, product, float(chain.list_prices[p]), first_day, days)
     profits = (prices - cost) * reach * (prices / chain.list_prices[p]) ** chain.elasticity[s, p]

@@ -12,19 +12,20 @@ from enum import IntEnum
 import numpy as np
 
 from emma_platform.model.estimates import PRICE_GUARDRAILS
+from emma_platform.transforms.price_experiment import smallest_tests
 from emma_platform.transforms.price_families import Ties, components, orderly, shares, together
-from emma_platform.transforms.price_ladder import WIDEST_FACTOR, WORTH, Guardrails, Offers, Products, offers
+from emma_platform.transforms.price_ladder import WORTH, Guardrails, Offers, Products, offers
 from emma_platform.transforms.price_panel import Flags
 from emma_platform.transforms.price_regression import Floats, Ints
 
 OF_THE_LADDER = 3
 """So many of the first `PRICE_GUARDRAILS` change which prices there are to choose from."""
 
+SURE = 0.9
+"""Chance of a gain from which a price is recommended; that of a price which may not be charged any more counts in."""
+
 LIKELY = 0.6
 """Chance of a gain from which a test is worth its risk."""
-
-TEST_STEP = 0.02
-"""Smallest change of a test: twice what counts as another price."""
 
 _BLOCK = 128
 
@@ -43,13 +44,15 @@ class Case(IntEnum):
     COOLING_DOWN = 6
     PRICE_GROUP = 7
     PACK_ORDER = 8
-    PLANNED = 9
-    TEST_NEVER_MOVED = 10
-    TEST_LITTLE_EVIDENCE = 11
-    BELOW_COST = 12
-    NO_PRICE = 13
-    NO_COST = 14
-    NO_FORECAST = 15
+    NOT_SEEN = 9
+    PLANNED = 10
+    NO_TEST = 11
+    TEST_NEVER_MOVED = 12
+    TEST_LITTLE_EVIDENCE = 13
+    BELOW_COST = 14
+    NO_PRICE = 15
+    NO_COST = 16
+    NO_FORECAST = 17
 
     @property
     def status(self) -> str:
@@ -73,6 +76,8 @@ class Knowledge:
         mostly_prior: other products say more of its response than its own sales.
         short: the stock will not last; the price is not cut.
         cooling: the price changed a short time ago; it is not changed again.
+        charged: the chance that the current price is still charged.
+        noise: variance of a day's sales over their mean.
         ties: which of them are priced together; None without any.
     """
 
@@ -80,12 +85,15 @@ class Knowledge:
     mostly_prior: Flags
     short: Flags
     cooling: Flags
+    charged: Floats
+    noise: Floats
     ties: Ties | None = None
 
     def of(self, some: Ints) -> Knowledge:
         """What is known of these products."""
         ties = None if self.ties is None else self.ties.of(some)
-        return Knowledge(self.moved[some], self.mostly_prior[some], self.short[some], self.cooling[some], ties)
+        flags = self.moved[some], self.mostly_prior[some], self.short[some], self.cooling[some]
+        return Knowledge(*flags, self.charged[some], self.noise[some], ties)
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class Choice:
         other: the best allowed price, with `other_probability`, its chance of a gain; zero where there is none.
         costs: (products, guardrails), what each of `PRICE_GUARDRAILS` costs, in expected profit: the gain of what
             would be recommended without it, less that of what is; not a number where nothing is known of it.
+        test_days, test_chance, test_cost: of the test, where one is proposed (`price_experiment.Tests`).
     """
 
     case: Ints
@@ -108,6 +117,9 @@ class Choice:
     other: Floats
     other_probability: Floats
     costs: Floats
+    test_days: Ints
+    test_chance: Floats
+    test_cost: Floats
 
 
 def choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) -> Choice:
@@ -142,16 +154,14 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
     best = _highest(offered, allowed, count)
     anything = _highest(offered, np.ones(len(worth), dtype=bool), count)
     free = _highest(offered, worth, count)
-    testable = allowed & worth & (offered.probability >= LIKELY)
-    if knowledge.ties is not None:
-        chosen_prices = np.where(sure >= 0, _at(offered.price, sure), products.price)
-        testable &= knowledge.ties.group[offered.product] < 0
-        testable &= orderly(products, offered, knowledge.ties, chosen_prices)
-    test = _test_step(products, offered, testable, best, count)
+    tests = smallest_tests(products, offered, _testable(products, offered, knowledge, sure), best, knowledge.noise)
 
     better = _at(offered.expected, best) >= WORTH
     taken = sure >= 0
-    tested = ~taken & better & knowledge.mostly_prior & (test >= 0) & (_at(offered.probability, best) >= LIKELY)
+    likely = ~taken & better & knowledge.mostly_prior & (_at(offered.probability, best) >= LIKELY)
+    tested = likely & (tests.offer >= 0)
+    calm = ~(knowledge.short | knowledge.cooling)
+    unseen = _highest(offered, _doubtful(products, offered, knowledge), count) >= 0
     would_cut = (free >= 0) & (_at(offered.price, free) < products.price)
     by_group, by_packs = (_held_by(products, offered, knowledge, name) for name in _TIES)
     case = np.select(
@@ -159,6 +169,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             taken,
             by_group,
             by_packs,
+            unseen,
             tested & ~knowledge.moved,
             tested,
             (anything < 0) & (products.price <= products.cost),
@@ -166,12 +177,14 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             knowledge.cooling & (free >= 0),
             knowledge.short & would_cut,
             (anything < 0) | ((best < 0) & ~knowledge.cooling),
+            likely & calm & (knowledge.charged >= SURE),
             better,
         ],
         [
             Case.RECOMMEND,
             Case.PRICE_GROUP,
             Case.PACK_ORDER,
+            Case.NOT_SEEN,
             Case.TEST_NEVER_MOVED,
             Case.TEST_LITTLE_EVIDENCE,
             Case.BELOW_COST,
@@ -179,11 +192,12 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             Case.COOLING_DOWN,
             Case.SHORT_STOCK,
             Case.NO_OTHER_PRICE,
+            Case.NO_TEST,
             Case.UNSURE,
         ],
         Case.BEST_ALREADY,
     ).astype(np.int64)
-    chosen = np.where(taken, sure, np.where(np.isin(case, _TESTS), test, -1))
+    chosen = np.where(taken, sure, np.where(np.isin(case, _TESTS), tests.offer, -1))
     costs = _costs(products, guardrails, knowledge, offered, _at(offered.expected, sure))
     costed = taken | ((chosen < 0) & knowledge.moved)
     return Choice(
@@ -192,17 +206,21 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         _at(offered.p10, chosen),
         _at(offered.p50, chosen),
         _at(offered.p90, chosen),
-        _at(offered.probability, chosen),
+        _at(offered.probability, chosen) * knowledge.charged,
         np.where(chosen >= 0, _at(offered.units, chosen), products.units),
         _at(offered.price, best),
         _at(offered.probability, best),
         np.where(costed[:, None], costs, np.nan),
+        tests.days,
+        tests.chance,
+        tests.cost,
     )
 
 
 def _advised(products: Products, offered: Offers, knowledge: Knowledge, *, without: str | None = None) -> Ints:
     """The offer to recommend for each product, -1 where none is sure to gain."""
     eligible = _allowed(products, offered, knowledge) & knowledge.moved[offered.product]
+    eligible &= ~_in_doubt(offered, knowledge)
     alone = _highest(offered, eligible & (offered.expected >= WORTH) & (offered.p10 > 0), len(products.price))
     ties = knowledge.ties
     if ties is None or not ties.tied.any():
@@ -223,6 +241,31 @@ def _allowed(products: Products, offered: Offers, knowledge: Knowledge) -> Flags
     return np.asarray(~(knowledge.cooling[offered.product] | (knowledge.short[offered.product] & cut)))
 
 
+def _in_doubt(offered: Offers, knowledge: Knowledge) -> Flags:
+    """Not sure to gain for want of knowing that the current price is still charged."""
+    charged = knowledge.charged[offered.product]
+    return np.asarray((charged < 1.0) & (offered.probability * charged < SURE))
+
+
+def _doubtful(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
+    """What would be recommended if the current price were known to be still charged."""
+    known = replace(knowledge, charged=np.ones(len(products.price)))
+    pick = _advised(products, offered, known)
+    pick = pick[(pick >= 0) & (_advised(products, offered, knowledge) < 0)]
+    return np.isin(np.arange(len(offered.price)), pick)
+
+
+def _testable(products: Products, offered: Offers, knowledge: Knowledge, sure: Ints) -> Flags:
+    """Prices that may be tested: likely to gain, with stock, a settled price, and in order with the family's."""
+    held = knowledge.short | knowledge.cooling | (knowledge.charged < SURE)
+    result = (offered.expected >= WORTH) & (offered.probability >= LIKELY) & ~held[offered.product]
+    ties = knowledge.ties
+    if ties is None:
+        return np.asarray(result)
+    chosen = np.where(sure >= 0, _at(offered.price, sure), products.price)
+    return np.asarray(result & (ties.group[offered.product] < 0) & orderly(products, offered, ties, chosen))
+
+
 def _at(values: Floats, place: Ints) -> Floats:
     """The value at each place; zero where the place is -1."""
     return np.asarray(np.r_[values, 0.0][place])
@@ -241,19 +284,6 @@ def _first(product: Ints, rank: Floats, eligible: Flags, count: int) -> Ints:
     result = np.full(count, -1, dtype=np.int64)
     result[found] = order[start]
     return result
-
-
-def _test_step(products: Products, offered: Offers, eligible: Flags, best: Ints, count: int) -> Ints:
-    """The offer nearest to the current price on the side of the best one, from `TEST_STEP` on if there is any there."""
-    if not len(offered.price):
-        return np.full(count, -1, dtype=np.int64)
-    current = products.price[offered.product]
-    aim = _at(offered.price, best)[offered.product]
-    side = (offered.price > current) == (aim > current)
-    distance = np.abs(offered.price / current - 1.0)
-    small = distance < TEST_STEP - 1e-9
-    # Below the smallest step the largest change comes first, after all of those beyond it.
-    return _first(offered.product, np.where(small, 2.0 * WIDEST_FACTOR - distance, distance), eligible & side, count)
 
 
 def _costs(products: Products, guardrails: Guardrails, knowledge: Knowledge, held: Offers, gain: Floats) -> Floats:

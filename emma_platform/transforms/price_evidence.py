@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from emma_platform.model.estimates import PRICE_EVIDENCE
 from emma_platform.transforms.price_estimate import estimates
-from emma_platform.transforms.price_history import began, lowest_price
+from emma_platform.transforms.price_history import began, lowest_price, still_charged
 from emma_platform.transforms.price_panel import (
     SAME_PRICE,
     WEEK,
@@ -90,6 +90,7 @@ def price_evidence(
             rows.categories.take(places(rows.category)),
             pa.array(current, mask=~(current > 0)),
             pa.array(first + since, pa.date32(), mask=since < 0),
+            pa.array(still_charged(rows, promoted, days), mask=~(current > 0)),
             pa.array(lowest_price(rows, current, days), mask=~(current > 0)),
             pa.array(found.elasticity, mask=silent),
             pa.array(found.variance, mask=silent),

@@ -43,6 +43,31 @@ def began(rows: Rows, promoted: Flags, current: Floats) -> Ints:
     return result
 
 
+def still_charged(rows: Rows, promoted: Flags, days: int) -> Floats:
+    """The chance that the price last paid outside promotions is still the price on the window's last day.
+
+    Prices change at random, at one rate for all products of the store (a Poisson process): the chance of no change in
+    n days is exp(-rate * n). A change counts where two selling days in a row at one price are followed by two at
+    another; half a change is added to those seen (the Jeffreys prior of a rate). 1 where nothing was sold.
+
+    Args:
+        rows: the product-days.
+        promoted: (products, days).
+        days: of the window.
+    """
+    count = len(rows.products)
+    held = (rows.price > 0) & ~promoted[rows.code, rows.day]
+    code, day, log = rows.code[held], rows.day[held], np.log(rows.price[held])
+    first, last = np.full(count, days), np.full(count, -1)
+    np.minimum.at(first, code, day)
+    np.maximum.at(last, code, day)
+    same = (np.abs(np.diff(log)) <= SAME_PRICE) & (np.diff(code) == 0)
+    changes = int((same[:-2] & ~same[1:-1] & same[2:] & (np.diff(code)[1:-1] == 0)).sum())
+    seen = last >= 0
+    rate = (changes + 0.5) / (float((last - first)[seen].sum()) + 1.0)
+    return np.where(seen, np.exp(-rate * (days - 1 - last)), 1.0)
+
+
 def lowest_price(rows: Rows, current: Floats, days: int) -> Floats:
     """The lowest daily price of the last `REFERENCE_DAYS` of the window, in cents; the current one without a sale.
 

@@ -22,7 +22,9 @@ WIDEST_FACTOR = 2.0
 FLATTEST = 0.0
 """Demand is never taken to rise with the price: an elasticity above zero counts as zero."""
 
-_UPPER = NormalDist().inv_cdf(0.9)
+UPPER = NormalDist().inv_cdf(0.9)
+"""Standard deviations from the mean to the quantiles 10 % and 90 %."""
+
 _TOLERANCE = 1e-9
 _WHOLE = 100
 
@@ -165,7 +167,7 @@ def gains(products: Products, product: Ints, price: Floats) -> Offers:
     def gain(elasticity: Floats) -> Floats:
         return np.asarray(units * (then * np.exp(log * np.minimum(elasticity, FLATTEST)) - now))
 
-    worse = np.where(log > 0, -_UPPER, _UPPER) * error
+    worse = np.where(log > 0, -UPPER, UPPER) * error
     kept = np.exp(log * mean + (log * error) ** 2 / 2.0) * ndtr((FLATTEST - mean) / error - log * error)
     factor = kept + np.exp(log * FLATTEST) * ndtr((mean - FLATTEST) / error)
     # Above the break-even elasticity a rise gains, below it a cut; sold at a loss, every price above cost gains.

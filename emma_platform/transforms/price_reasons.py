@@ -21,6 +21,7 @@ INELASTIC = -1.0
 """Above this a dearer price earns more whatever it is, as far as the estimate goes: only the step stops it."""
 
 _WHOLE_NUMBERS = 10.0
+_WEEK = 7.0
 _UNCHANGED_PCT = 0.5
 
 
@@ -41,6 +42,10 @@ class Facts:
     other_probability: Floats
     wait: Floats
     lowest: Floats
+    seen: Floats
+    days: Floats
+    answer: Floats
+    risk: Floats
     group: Flags
     planned: Floats
     planned_in: Floats
@@ -79,6 +84,13 @@ def _keep(case: Case, facts: Facts) -> Texts:
         return _join(
             keep, _number(facts.other), " would earn more with a chance of ", chance, " %, which is not sure enough."
         )
+    if case is Case.NOT_SEEN:
+        other = _join(_number(facts.other), " may earn more, but this price has not been paid for some time: ")
+        return _join(keep, other, "it is still the price with a chance of ", _percent(facts.seen), " % only.")
+    if case is Case.NO_TEST:
+        chance = _percent(facts.other_probability)
+        told = " %, and too little is sold here for a test of 12 weeks to tell."
+        return _join(keep, _number(facts.other), " would earn more with a chance of ", chance, told)
     if case is Case.COOLING_DOWN:
         left = _join(np.char.mod("%.0f", facts.wait), np.where(facts.wait > 1, " more days", " more day"))
         return _join(
@@ -133,7 +145,12 @@ def _test(case: Case, facts: Facts) -> Texts:
         Case.TEST_LITTLE_EVIDENCE: "its own sales say little of how they react to the price yet",
     }[case]
     prices = _join("Test ", _number(facts.price), " instead of ", _number(facts.current), ": ", why)
-    return _join(prices, "; a gain is ", _percent(facts.probability), " % likely, ", _change(facts), ".")
+    weeks = np.char.mod("%.0f", facts.days / _WEEK)
+    plan = _join(" Charge it for ", weeks, " weeks while a store with like sales keeps its price: it costs at most ")
+    answer = _join(
+        _number(facts.risk), " a week and tells what to charge with a chance of ", _percent(facts.answer), " %."
+    )
+    return _join(prices, "; a gain is ", _percent(facts.probability), " % likely.", plan, answer)
 
 
 def _change(facts: Facts) -> Texts:

@@ -28,6 +28,8 @@ SHORT_COVER_DAYS = 7
 WEEKS = 4.0
 """In the horizon of 28 days."""
 
+_QUANTILE_975 = 1.959964
+
 _STATUSES = pa.array([case.status for case in Case], pa.string())
 
 MOSTLY_PRIOR = 0.5
@@ -49,12 +51,21 @@ def recommend(
 
     Among the allowed prices whose gain is above zero with a chance of 90 %, the one with the highest expected gain
     under the posterior is recommended, if the product's price has ever moved; where it has not, or the posterior is
+<<<<<<< HEAD
     mostly prior, and a gain is likely but not shown, a small test is proposed. The uncertainty is that of the
     elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
     recommended without that one, less that of what is; it is known of products whose price has moved. A price is not
     cut when the stock will not last, and not changed within `cool_down_days` of its last change. Products of a price
     group move to one price, and packs keep the order of their unit prices (`price_families`). Where the
     forecast counts on a planned price, there is no other advice than to carry that out.
+=======
+    mostly prior, and a gain is likely but not shown, the smallest test that can show it is proposed, if there is one.
+    The uncertainty is that of the elasticity, and of the current price where it has not been paid of late; the forecast
+    scales the gain and not its sign. A guardrail's cost is the expected gain of what would be recommended without that
+    one, less that of what is; it is known of products whose price has moved. A price is not cut when the stock will not
+    last, and not changed within `cool_down_days` of its last change. Products of a price group move to one price, and
+    packs keep the order of their unit prices (`price_families`).
+>>>>>>> c3e1a0a (A price that was not paid of late may have changed; tests only where they can tell; the oracle keeps the cool-down as it is charged)
 
     Args:
         evidence: `price_evidence` of the store.
@@ -101,7 +112,13 @@ def recommend(
         Products(current[known], cost[known], units[known], elasticity[known], error[known]),
         guardrails,
         Knowledge(
-            moved, ~moved | (weight[known] < MOSTLY_PRIOR), cover[known] < SHORT_COVER_DAYS, wait[known] > 0, ties
+            moved=moved,
+            mostly_prior=~moved | (weight[known] < MOSTLY_PRIOR),
+            short=cover[known] < SHORT_COVER_DAYS,
+            cooling=wait[known] > 0,
+            charged=np.nan_to_num(floats(evidence["still_charged"])[known]),
+            noise=_noise(names, forecast)[known],
+            ties=ties,
         ),
     )
     case[known] = choice.case
@@ -122,6 +139,7 @@ def recommend(
     price = np.where(waits, current, whole(choice.price))
     expected = np.where(waits, units, whole(choice.units))
     reduction = 100.0 * np.maximum(1.0 - price / lowest, 0.0)
+    tested = np.isin(case, [each for each in Case if each.status == "explore"])
     held = np.isin(case, [each for each in Case if each.status == "hold"])
     words = Facts(
         current=current,
@@ -137,6 +155,10 @@ def recommend(
         other_probability=whole(choice.other_probability),
         wait=wait,
         lowest=lowest,
+        seen=np.nan_to_num(floats(evidence["still_charged"])),
+        days=whole(choice.test_days.astype(np.float64)),
+        answer=whole(choice.test_chance),
+        risk=whole(choice.test_cost),
         group=whole(np.zeros(len(known)) if ties is None else (ties.group >= 0).astype(np.float64)) > 0,
         planned=planned,
         planned_in=planned_in,
@@ -159,6 +181,9 @@ def recommend(
             *(pa.array(each / WEEKS, mask=np.isnan(each)) for each in costs.T),
             evidence["lowest_price_30d"],
             pa.array(reduction, mask=blank | ~(price < current) | np.isnan(reduction)),
+            pa.array(whole(choice.test_days.astype(np.float64)), pa.int64(), mask=~tested),
+            pa.array(whole(choice.test_chance), mask=~tested),
+            pa.array(whole(choice.test_cost), mask=~tested),
             pa.array(reasons(case, words), pa.string()),
         ],
         schema=PRICE_RECOMMENDATIONS.arrow_schema(),
@@ -183,6 +208,7 @@ def _cover(names: pa.Array[pa.StringScalar], latest: pa.Table, forecast: pa.Tabl
     return np.where(np.isnan(days), _looked_up(names, latest, "days_of_cover"), days)
 
 
+<<<<<<< HEAD
 def _planned(names: pa.Array[pa.StringScalar], forecast: pa.Table, made_on: date) -> tuple[Floats, Floats]:
     """The next price that the forecast counts on, and in how many days; not a number where the price stays."""
     rows = forecast.filter(forecast["planned_price"].is_valid()).sort_by([("day", "descending")])
@@ -193,6 +219,16 @@ def _planned(names: pa.Array[pa.StringScalar], forecast: pa.Table, made_on: date
     day = rows["day"].cast(pa.int32()).to_numpy().astype(np.float64)
     ahead[place[held]] = (day - (made_on - date(1970, 1, 1)).days)[held]
     return price, ahead
+=======
+def _noise(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:
+    """Variance of a day's sales over their mean, from the forecast's 95 % intervals; at least 1, that of Poisson."""
+    place = codes(forecast["product"], names)
+    wide = (floats(forecast["p975"]) - floats(forecast["p025"])) / (2.0 * _QUANTILE_975)
+    known = (place >= 0) & np.isfinite(wide)
+    variance = np.bincount(place[known], weights=wide[known] ** 2, minlength=len(names))
+    mean = np.bincount(place[known], weights=floats(forecast["mean"])[known], minlength=len(names))
+    return np.maximum(np.divide(variance, mean, out=np.ones(len(names)), where=mean > 0), 1.0)
+>>>>>>> c3e1a0a (A price that was not paid of late may have changed; tests only where they can tell; the oracle keeps the cool-down as it is charged)
 
 
 def _horizon_units(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:

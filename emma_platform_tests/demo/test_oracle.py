@@ -1,6 +1,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,10 +64,14 @@ def test_guardrails_are_those_of_the_settings():
 def test_a_price_younger_than_the_cool_down_stays(default_chain):
     chain, first = default_chain, default_chain.last_day + timedelta(days=1)
     free, cooled = Guardrails(5.0, 10.0, NINES), Guardrails(5.0, 10.0, NINES, 60)
-    history = chain.regular[:, :, : chain.days]
-    stayed = (history[:, :, -61:] == history[:, :, -1:]).all(axis=2)
-    assert stayed.any()
-    assert not stayed.all()
+    regular, paid = chain.regular[:, :, : chain.days], chain.paid[:, :, : chain.days]
+    other = (regular != regular[:, :, -1:]) & (paid == regular)
+    charged = paid == regular[:, :, -1:]
+    after = (
+        np.arange(chain.days)
+        > np.where(other.any(axis=2), chain.days - 1 - other[:, :, ::-1].argmax(axis=2), -1)[:, :, None]
+    )
+    stayed = (charged & after)[:, :, : chain.days - 60].any(axis=2) | ~other.any(axis=2)
     for s, store in enumerate(chain.stores):
         for p, product in enumerate(chain.products):
             best = best_price(chain, store.code, product.code, first, cooled)

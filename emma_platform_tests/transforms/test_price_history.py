@@ -68,3 +68,25 @@ def test_the_lowest_price_is_that_of_the_last_thirty_days_with_promotions(age):
 def test_without_a_sale_in_thirty_days_the_lowest_price_is_the_current_one():
     sold = np.r_[np.full(60, 2), np.zeros(40, dtype=int)]
     assert row([1.9] * 60 + [2.0] * 40, sold=sold)["lowest_price_30d"] == 1.9
+
+
+def test_a_price_not_paid_for_some_time_may_have_changed():
+    price = [2.0] * 40 + [2.4] * 30 + [2.1] * 30
+    sold = np.array([2] * 90 + [0] * 10)
+    rate = (2 + 0.5) / (89 + 1)
+    assert row(price, sold=sold)["still_charged"] == pytest.approx(np.exp(-10 * rate))
+    assert row(price)["still_charged"] == 1.0
+    assert row([2.0] * 99 + [1.5], promoted=(0, 0))["still_charged"] == pytest.approx(np.exp(-0.5 / 99))
+
+
+def test_the_rate_of_price_changes_is_that_of_the_chance():
+    rng = np.random.default_rng(4)
+    moves = rng.random((300, 200)) < 0.02
+    price = 2.0 + 0.1 * (np.cumsum(moves, axis=1) % 7)
+    sold = np.where(np.arange(200) < 190, 1, 0)
+    demand = sales(np.broadcast_to(sold, (300, 200)), price)
+    table = price_evidence(
+        demand, PROMOTIONS.arrow_schema().empty_table(), NO_STOCK_OUTS, store="S", last_day=LAST, history_days=200
+    )
+    kept = (price[:, 189:] == price[:, 189:190]).all(axis=1).mean()
+    assert table["still_charged"][0].as_py() == pytest.approx(kept, abs=0.06)

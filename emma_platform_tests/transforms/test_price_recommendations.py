@@ -43,12 +43,17 @@ def advise(
     stock=None,
     since=None,
     lowest=None,
+    charged=1.0,
     guardrails=GUARDRAILS,
 ):
     """The advice for one product."""
     table = recommend(
         evidence=evidence_rows(
-            current_price=[price], price_points=[points], price_since=[since], lowest_price_30d=[lowest or price]
+            current_price=[price],
+            price_points=[points],
+            price_since=[since],
+            lowest_price_30d=[lowest or price],
+            still_charged=[charged],
         ),
         response=response_rows(elasticity=[elasticity], std_error=[error], own_weight=[own_weight]),
         forecast=forecast_rows([] if units is None else [units]),
@@ -262,7 +267,17 @@ def test_inelastic_demand_is_marked_as_low_confidence():
         ({"price": 1.22}, "hold", "no other price is allowed"),
         ({"elasticity": -4.0, "cover": 4.2}, "hold", "the stock lasts only about 4 days"),
         ({"points": 1, "own_weight": 0.0}, "explore", "its price has never moved"),
-        ({"elasticity": -1.4, "error": 0.6, "own_weight": 0.2}, "explore", "say little of how they react"),
+        (
+            {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2, "units": 8000.0},
+            "explore",
+            "say little of how they react",
+        ),
+        (
+            {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2},
+            "hold",
+            "too little is sold here for a test of 12 weeks",
+        ),
+        ({"elasticity": -1.3, "charged": 0.85}, "hold", "it is still the price with a chance of 85 % only"),
         ({"price": 1.19}, "explore", "its price has never moved"),
     ],
 )

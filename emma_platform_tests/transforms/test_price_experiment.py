@@ -1,0 +1,85 @@
+"""The smallest price test: its chance of an answer against simulation, its size, and when there is none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from emma_platform.transforms.price_experiment import MOST_WEEKS, smallest_tests
+from emma_platform.transforms.price_ladder import UPPER, Guardrails, Products, offers
+from emma_platform_tests.transforms.price_world import GUARDRAILS, LAST
+from emma_platform_tests.transforms.test_price_recommendations import advise
+
+UNSURE = {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2}
+
+
+def test_the_chance_of_an_answer_is_what_simulated_tests_find():
+    rng = np.random.default_rng(3)
+    known = Products(*(np.array([value]) for value in (2.49, 1.2, 6000.0, -1.4, 0.6)))
+    offered = offers(known, GUARDRAILS)
+    aim = np.array([np.argmax(offered.expected)])
+    test = smallest_tests(known, offered, np.ones(len(offered.price), dtype=bool), aim, np.array([1.0]))
+    price, goal = offered.price[test.offer[0]], offered.price[aim[0]]
+    assert 2.49 < price <= goal
+    even = np.log((2.49 - 1.2) / (goal - 1.2)) / np.log(goal / 2.49)
+    true = rng.normal(-1.4, 0.6, 200_000)
+    expected = 6000.0 / 28 * test.days[0]
+    sold = rng.poisson(expected * (price / 2.49) ** true), rng.poisson(expected, len(true))
+    found = np.log(sold[0] / sold[1]) / np.log(price / 2.49)
+    variance = 2 / expected / np.log(price / 2.49) ** 2
+    after = 1 / (1 / 0.36 + 1 / variance)
+    mean = after * (-1.4 / 0.36 + found / variance)
+    assert (np.abs(mean - even) > UPPER * after**0.5).mean() == pytest.approx(test.chance[0], abs=0.02)
+
+
+def test_more_sales_make_a_test_shorter_and_less_noise_too():
+    def days(units, noise=1.0):
+        known = Products(*(np.array([value]) for value in (2.49, 1.2, units, -1.4, 0.6)))
+        offered = offers(known, GUARDRAILS)
+        aim = np.array([np.argmax(offered.expected)])
+        test = smallest_tests(known, offered, offered.price == 2.59, aim, np.array([noise]))
+        return int(test.days[0]), float(test.chance[0])
+
+    found = [days(units) for units in (8e3, 16e3, 32e3)]
+    assert found[0][0] > found[1][0] > found[2][0] >= 7
+    assert all(chance >= 0.8 for _, chance in found)
+    assert days(16e3, noise=4.0)[0] == 0
+    assert days(16e3, noise=1.5)[0] > found[1][0]
+    assert max(day for day, _ in found) <= 7 * MOST_WEEKS
+
+
+def test_a_test_is_proposed_with_its_days_its_cost_and_its_chance():
+    row = advise(**UNSURE, units=20_000.0)
+    assert (row["status"], row["recommended_price"]) == ("explore", 2.59)
+    assert 7 <= row["test_days"] <= 84
+    assert row["test_days"] % 7 == 0
+    assert 0.8 <= row["test_chance"] <= 1
+    assert row["test_cost"] == pytest.approx(max(-row["expected_profit_uplift_p10"], 0) / 4)
+    assert f"for {row['test_days'] // 7} weeks while a store with like sales keeps its price" in row["reason"]
+    assert f"it costs at most {row['test_cost']:.2f} a week" in row["reason"]
+    never = advise(points=1, own_weight=0.0, elasticity=-1.4, error=0.6, units=20_000.0)
+    assert never["status"] == "explore"
+
+
+@pytest.mark.parametrize(
+    "barred",
+    [
+        {"cover": 4.0},
+        {"since": LAST - timedelta(days=3), "guardrails": Guardrails(5.0, 10.0, GUARDRAILS.endings, 14)},
+        {"cost": None},
+        {"charged": 0.8},
+        {"units": 100.0},
+    ],
+)
+def test_no_test_with_short_stock_a_new_price_an_unknown_margin_or_too_few_sales(barred):
+    row = advise(**{**UNSURE, "units": 20_000.0, **barred})
+    assert row["status"] in ("hold", "blocked")
+    assert row["test_days"] is None
+
+
+def test_where_a_smaller_step_cannot_tell_a_larger_one_is_tested():
+    near, far = (advise(**UNSURE, units=units) for units in (20_000.0, 4_000.0))
+    assert near["recommended_price"] < far["recommended_price"]
+    assert far["status"] == "explore"
