@@ -67,11 +67,11 @@ def test_a_price_younger_than_the_cool_down_stays(default_chain):
     regular, paid = chain.regular[:, :, : chain.days], chain.paid[:, :, : chain.days]
     other = (regular != regular[:, :, -1:]) & (paid == regular)
     charged = paid == regular[:, :, -1:]
-    after = (
-        np.arange(chain.days)
-        > np.where(other.any(axis=2), chain.days - 1 - other[:, :, ::-1].argmax(axis=2), -1)[:, :, None]
-    )
+    newest = np.where(other.any(axis=2), chain.days - 1 - other[:, :, ::-1].argmax(axis=2), -1)
+    after = np.arange(chain.days) > newest[:, :, None]
     stayed = (charged & after)[:, :, : chain.days - 60].any(axis=2) | ~other.any(axis=2)
+    assert stayed.any()
+    assert not stayed.all()
     for s, store in enumerate(chain.stores):
         for p, product in enumerate(chain.products):
             best = best_price(chain, store.code, product.code, first, cooled)

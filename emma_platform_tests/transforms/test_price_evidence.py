@@ -234,7 +234,8 @@ def test_stock_without_sales_has_a_row_without_a_price():
     rows = sales(np.full((1, 100), 2), np.full((1, 100), 2.0))
     result = evidence(pa.concat_tables([rows, empty_shelf("Q", [LAST], on_hand=5)])).to_pylist()[1]
     assert result == {
-        "store": "S", "product": "Q", "category": None, "current_price": None, "still_charged": None, "price_since": None,
+        "store": "S", "product": "Q", "category": None, "current_price": None, "still_charged": None,
+        "price_since": None,
         "lowest_price_30d": None, "own_elasticity": None, "own_variance": None, "observations": 0,
         "price_points": 0, "own_change": None, "own_change_variance": None,
         "cross_elasticity": None, "cross_variance": None, "promotion_lift": None,

@@ -10,9 +10,7 @@ import pytest
 from emma_platform.transforms.price_experiment import MOST_WEEKS, smallest_tests
 from emma_platform.transforms.price_ladder import UPPER, Guardrails, Products, offers
 from emma_platform_tests.transforms.price_world import GUARDRAILS, LAST
-from emma_platform_tests.transforms.test_price_recommendations import advise
-
-UNSURE = {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2}
+from emma_platform_tests.transforms.test_price_recommendations import UNSURE, advise
 
 
 def test_the_chance_of_an_answer_is_what_simulated_tests_find():
@@ -42,11 +40,11 @@ def test_more_sales_make_a_test_shorter_and_less_noise_too():
         test = smallest_tests(known, offered, offered.price == 2.59, aim, np.array([noise]))
         return int(test.days[0]), float(test.chance[0])
 
-    found = [days(units) for units in (8e3, 16e3, 32e3)]
+    found = [days(units) for units in (2e4, 4e4, 8e4)]
     assert found[0][0] > found[1][0] > found[2][0] >= 7
     assert all(chance >= 0.8 for _, chance in found)
-    assert days(16e3, noise=4.0)[0] == 0
-    assert days(16e3, noise=1.5)[0] > found[1][0]
+    assert days(4e4, noise=4.0)[0] == 0
+    assert days(4e4, noise=1.5)[0] > found[1][0]
     assert max(day for day, _ in found) <= 7 * MOST_WEEKS
 
 
@@ -80,6 +78,6 @@ def test_no_test_with_short_stock_a_new_price_an_unknown_margin_or_too_few_sales
 
 
 def test_where_a_smaller_step_cannot_tell_a_larger_one_is_tested():
-    near, far = (advise(**UNSURE, units=units) for units in (20_000.0, 4_000.0))
+    near, far = (advise(**UNSURE, units=units) for units in (20_000.0, 8_000.0))
     assert near["recommended_price"] < far["recommended_price"]
     assert far["status"] == "explore"

@@ -254,6 +254,9 @@ def test_inelastic_demand_is_marked_as_low_confidence():
     assert "Low confidence" not in advise(elasticity=-1.3)["reason"]
 
 
+UNSURE = {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2}
+
+
 @pytest.mark.parametrize(
     ("product", "status", "words"),
     [
@@ -267,16 +270,8 @@ def test_inelastic_demand_is_marked_as_low_confidence():
         ({"price": 1.22}, "hold", "no other price is allowed"),
         ({"elasticity": -4.0, "cover": 4.2}, "hold", "the stock lasts only about 4 days"),
         ({"points": 1, "own_weight": 0.0}, "explore", "its price has never moved"),
-        (
-            {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2, "units": 8000.0},
-            "explore",
-            "say little of how they react",
-        ),
-        (
-            {"elasticity": -1.4, "error": 0.6, "own_weight": 0.2},
-            "hold",
-            "too little is sold here for a test of 12 weeks",
-        ),
+        (UNSURE | {"units": 8000.0}, "explore", "say little of how they react"),
+        (UNSURE, "hold", "too little is sold here for a test of 12 weeks"),
         ({"elasticity": -1.3, "charged": 0.85}, "hold", "it is still the price with a chance of 85 % only"),
         ({"price": 1.19}, "explore", "its price has never moved"),
     ],
