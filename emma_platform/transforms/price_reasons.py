@@ -79,18 +79,15 @@ def _keep(case: Case, facts: Facts) -> Texts:
         "more for the whole group.",
         Case.PACK_ORDER: "another price would make a bigger pack dearer per unit than a smaller one.",
     }
-    if case is Case.UNSURE:
-        chance = _percent(facts.other_probability)
-        return _join(
-            keep, _number(facts.other), " would earn more with a chance of ", chance, " %, which is not sure enough."
-        )
+    if case in (Case.UNSURE, Case.NO_TEST):
+        told = ", which is not sure enough."
+        if case is Case.NO_TEST:
+            told = ", and too little is sold here for a test of 12 weeks to tell."
+        chance = _join(_percent(facts.other_probability), " %", told)
+        return _join(keep, _number(facts.other), " would earn more with a chance of ", chance)
     if case is Case.NOT_SEEN:
         other = _join(_number(facts.other), " may earn more, but this price has not been paid for some time: ")
         return _join(keep, other, "it is still the price with a chance of ", _percent(facts.seen), " % only.")
-    if case is Case.NO_TEST:
-        chance = _percent(facts.other_probability)
-        told = " %, and too little is sold here for a test of 12 weeks to tell."
-        return _join(keep, _number(facts.other), " would earn more with a chance of ", chance, told)
     if case is Case.COOLING_DOWN:
         left = _join(np.char.mod("%.0f", facts.wait), np.where(facts.wait > 1, " more days", " more day"))
         return _join(

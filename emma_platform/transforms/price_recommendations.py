@@ -51,21 +51,13 @@ def recommend(
 
     Among the allowed prices whose gain is above zero with a chance of 90 %, the one with the highest expected gain
     under the posterior is recommended, if the product's price has ever moved; where it has not, or the posterior is
-<<<<<<< HEAD
-    mostly prior, and a gain is likely but not shown, a small test is proposed. The uncertainty is that of the
-    elasticity; the forecast scales the gain and not its sign. A guardrail's cost is the expected gain of what would be
-    recommended without that one, less that of what is; it is known of products whose price has moved. A price is not
-    cut when the stock will not last, and not changed within `cool_down_days` of its last change. Products of a price
-    group move to one price, and packs keep the order of their unit prices (`price_families`). Where the
-    forecast counts on a planned price, there is no other advice than to carry that out.
-=======
     mostly prior, and a gain is likely but not shown, the smallest test that can show it is proposed, if there is one.
     The uncertainty is that of the elasticity, and of the current price where it has not been paid of late; the forecast
     scales the gain and not its sign. A guardrail's cost is the expected gain of what would be recommended without that
     one, less that of what is; it is known of products whose price has moved. A price is not cut when the stock will not
     last, and not changed within `cool_down_days` of its last change. Products of a price group move to one price, and
-    packs keep the order of their unit prices (`price_families`).
->>>>>>> c3e1a0a (A price that was not paid of late may have changed; tests only where they can tell; the oracle keeps the cool-down as it is charged)
+    packs keep the order of their unit prices (`price_families`). Where the forecast counts on a
+    planned price, there is no other advice than to carry that out.
 
     Args:
         evidence: `price_evidence` of the store.
@@ -208,7 +200,6 @@ def _cover(names: pa.Array[pa.StringScalar], latest: pa.Table, forecast: pa.Tabl
     return np.where(np.isnan(days), _looked_up(names, latest, "days_of_cover"), days)
 
 
-<<<<<<< HEAD
 def _planned(names: pa.Array[pa.StringScalar], forecast: pa.Table, made_on: date) -> tuple[Floats, Floats]:
     """The next price that the forecast counts on, and in how many days; not a number where the price stays."""
     rows = forecast.filter(forecast["planned_price"].is_valid()).sort_by([("day", "descending")])
@@ -219,7 +210,8 @@ def _planned(names: pa.Array[pa.StringScalar], forecast: pa.Table, made_on: date
     day = rows["day"].cast(pa.int32()).to_numpy().astype(np.float64)
     ahead[place[held]] = (day - (made_on - date(1970, 1, 1)).days)[held]
     return price, ahead
-=======
+
+
 def _noise(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:
     """Variance of a day's sales over their mean, from the forecast's 95 % intervals; at least 1, that of Poisson."""
     place = codes(forecast["product"], names)
@@ -228,7 +220,6 @@ def _noise(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:
     variance = np.bincount(place[known], weights=wide[known] ** 2, minlength=len(names))
     mean = np.bincount(place[known], weights=floats(forecast["mean"])[known], minlength=len(names))
     return np.maximum(np.divide(variance, mean, out=np.ones(len(names)), where=mean > 0), 1.0)
->>>>>>> c3e1a0a (A price that was not paid of late may have changed; tests only where they can tell; the oracle keeps the cool-down as it is charged)
 
 
 def _horizon_units(names: pa.Array[pa.StringScalar], forecast: pa.Table) -> Floats:

@@ -145,14 +145,10 @@ def forecast_rows(units: list[float], *, days: int = 28) -> pa.Table:
         {
             "product": pa.array([f"P{n:03d}" for n in range(len(units)) for _ in range(days)], pa.string()),
             "day": pa.array([LAST + timedelta(days=ahead + 1) for _ in units for ahead in range(days)], pa.date32()),
-<<<<<<< HEAD
-            "mean": pa.array([each / days for each in units for _ in range(days)], pa.float64()),
-            "planned_price": pa.nulls(len(units) * days, pa.float64()),
-=======
             "mean": pa.array(mean := [each / days for each in units for _ in range(days)], pa.float64()),
             "p025": pa.array([max(each - 1.96 * each**0.5, 0.0) for each in mean], pa.float64()),
             "p975": pa.array([each + 1.96 * each**0.5 for each in mean], pa.float64()),
->>>>>>> c3e1a0a (A price that was not paid of late may have changed; tests only where they can tell; the oracle keeps the cool-down as it is charged)
+            "planned_price": pa.nulls(len(units) * days, pa.float64()),
         }
     )
 
