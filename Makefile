@@ -7,13 +7,14 @@ EMMA := .venv/bin/emma
 SERVE ?= 1
 DEMO ?=
 
-.PHONY: help demo dev test lint bench docs clean
+.PHONY: help demo serve dev test lint bench docs clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo     a made-up chain through every layer, its scorecard, then the Dagster UI (SERVE=0: without)"
+	@echo "make demo     a made-up chain through every layer, its scorecard, then the page (SERVE=0: without)"
 	@echo "make test     every test and check"
-	@echo "make dev      the Dagster UI and daemon on your own files (EMMA_HOME, default .emma)"
+	@echo "make serve    the page and Dagster behind one sign-in, on your own files (EMMA_HOME, default .emma)"
+	@echo "make dev      for developers, without sign-in: the Dagster UI and daemon on your own files (EMMA_HOME, default .emma)"
 	@echo "make lint     format, lint, types, import rules"
 	@echo "make bench    every number beside its rival, minutes (BENCH='--size full': hours; --only P1,P4; --help)"
 	@echo "make docs     write docs/tables.md and docs/commands.md again"
@@ -30,6 +31,9 @@ help:
 
 demo: .venv/.ready
 	$(EMMA) demo $(if $(filter 0,$(SERVE)),--no-serve) $(DEMO)
+
+serve: .venv/.ready
+	$(EMMA) serve --dagster
 
 dev: .venv/.ready
 	$(EMMA) dev

@@ -68,7 +68,8 @@ def serve(
 
 
 @click.option("--no-serve", is_flag=True, help="End after the scorecard.")
-@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--dagster-port", default=8001, show_default=True, help="Port of the Dagster UI.")
+@click.option("--port", default=8000, show_default=True, help="Port of the page.")
 @click.option("--seed", default=7, show_default=True, help="The chain's seed.")
 @click.option("--days", default=420, show_default=True, help="Days of history.")
 @click.option("--products", default=60, show_default=True, help="Products.")
@@ -76,11 +77,12 @@ def serve(
 @_running.command()
 @click.option("--home", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
               help="Where the demo is kept; emptied first.")  # fmt: skip
-def demo(home: Path, stores: int, products: int, days: int, seed: int, port: int, no_serve: bool) -> None:
-    """Make a chain whose truth is known, run it through every layer, and score what comes out."""
+def demo(
+    home: Path, stores: int, products: int, days: int, seed: int, port: int, dagster_port: int, no_serve: bool
+) -> None:
+    """Make a chain whose truth is known, run it through every layer, score what comes out, and serve it."""
     from emma_platform.console import console, remedied, watching
     from emma_platform.demo.run import run_demo
-    from emma_platform.pipeline.instance import serve
     from emma_platform.settings import Settings
 
     settings = Settings(home=home.absolute(), quiet_seconds=0)
@@ -90,4 +92,13 @@ def demo(home: Path, stores: int, products: int, days: int, seed: int, port: int
             settings, console, watching, stores=stores, products=products, days=days, seed=seed, last_day=yesterday
         )
         if not no_serve:
-            serve(settings, host="127.0.0.1", port=port)
+            _show_demo(Settings(home=settings.home, request_log=settings.home / "requests.log"), port, dagster_port)
+
+
+def _show_demo(settings: Settings, port: int, dagster_port: int) -> None:
+    from emma_platform.web.auth.demo_user import ensure_demo_user
+    from emma_platform.web.serve import serve as serve_page
+
+    name, password = ensure_demo_user(settings)
+    note = f"Sign in as {name} with the password {password}\nDrop files into {settings.landing}."
+    serve_page(settings, host="127.0.0.1", port=port, workers=2, dagster_port=dagster_port, note=note)

@@ -60,6 +60,7 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     dagster_port: int | None = None,
+    note: str = "",
     factory: str = "emma_platform.web.serve:application",
 ) -> None:
     """Serve the application until Ctrl-C or SIGTERM; open requests are finished first.
@@ -72,6 +73,7 @@ def serve(
         certificate: a file with the TLS certificate and its chain; None serves plain HTTP.
         key: the file with its key; None when the certificate's file holds it.
         dagster_port: the port of the Dagster UI and daemon that run beside; None runs neither.
+        note: more to say when it can be reached.
         factory: module and function that make the application in each worker.
 
     Raises:
@@ -86,7 +88,8 @@ def serve(
     if dagster_port is not None:
         _listen(host, dagster_port, "--dagster-port").close()
         settings = settings.model_copy(update={"dagster_port": dagster_port})
-    ready = f"Ready: {address}" + (f"\nDagster: {address}/dagster" if dagster_port is not None else "")
+    dagster = f"Dagster, some seconds later: {address}/dagster" if dagster_port is not None else ""
+    ready = "\n".join(line for line in (f"Ready: {address}", dagster, note, "Ctrl-C stops.") if line)
     config = Config(
         factory,
         factory=True,
@@ -147,7 +150,7 @@ class _Workers(Multiprocess):
     def init_processes(self) -> None:
         super().init_processes()
         if all(process.wait_until_ready(START_SECONDS) for process in self.processes):
-            click.echo(f"{self._ready}\nCtrl-C stops.")
+            click.echo(self._ready)
         # After the workers, so that the page is there first: Dagster takes 10 s of CPU to start.
         for companion in self._companions:
             companion.start()

@@ -156,6 +156,6 @@ def test_it_ends_with_every_process_that_it_started(ops: Ops) -> None:
     ops.process.send_signal(signal.SIGTERM)
     assert ops.process.wait(PATIENCE_SECONDS) == 0
     said = ops.output.read_text()
-    assert f"Dagster: http://127.0.0.1:{ops.port}/dagster" in said
+    assert f"Dagster, some seconds later: http://127.0.0.1:{ops.port}/dagster" in said
     assert said.splitlines()[-1] == "Stopped."
     until("gone", lambda: not ops.descendants())

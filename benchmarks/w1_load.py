@@ -1,0 +1,301 @@
+"""W1: the pages under load, from the server's own clock, while publications are swapped.
+
+Belongs here: people who click, the batch that publishes beside them, and what the server counted. Does not belong here:
+the publication (`made_lake`) and the server (`emma_platform.web.serve`).
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from html import unescape
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from benchmarks import made_lake
+from benchmarks.home import settings_of
+from benchmarks.measure import Bench, middle
+from benchmarks.report import Row
+
+SHAPES = {
+    "tiny": {"stores": 2, "days": 40, "products": 6},
+    "small": {"stores": 20, "days": 365, "products": 200},
+    "full": {"stores": 100, "days": 1_095, "products": 200},
+}
+SECONDS = {"tiny": 2.0, "small": 60.0, "full": 120.0}
+CLIENTS = 4
+CLICKS_A_SECOND = 20.0
+"""Of all clients together, half lists and half products: 100 people who click every 5 s."""
+
+SWAP_SECONDS = 10.0
+WORKERS = 2
+MOST_MS = 20.0
+PATIENCE = 120.0
+WARM = 40
+"""Clicks before the clock starts: each worker has then read every kind of page."""
+
+OVERVIEW, DETAIL = "overview", "detail"
+SORTS = ("revenue", "gross_margin_28d", "forecast_units_28d", "product")
+NOTE = (
+    f"{WORKERS} workers and {CLIENTS} clients on the same cores; {CLICKS_A_SECOND:g} clicks a second, half of them "
+    "lists of random stores and orders, half products from these lists; every 10 s a process publishes another store's "
+    "price advice. At the server: from a request's arrival in the application to its last byte, by its own histogram, "
+    "interpolated within a bucket (15, 20, 30 ms, …). Rows are made up; every store has the same numbers."
+)
+
+
+def run(bench: Bench) -> list[Row]:
+    """Three rows: the 99th percentiles of list and product at the server, and the errors."""
+    shape, home = SHAPES[bench.size], str(bench.work / "home")
+    bench.call("w1_load:filled", home=home, shape=shape)
+    sides = [
+        bench.call("w1_load:clicked", home=home, shape=shape, seconds=SECONDS[bench.size], seed=turn)
+        for turn in range(bench.repeat)
+    ]
+    name = f"{shape['stores'] * shape['products']:,} product-stores x {shape['days']:,} days"
+    rows = []
+    for kind in (OVERVIEW, DETAIL):
+        p50, p99, within, client = (
+            middle(sides, lambda side, k=f"{kind}_{what}": side.result[k])
+            for what in ("p50", "p99", "within", "client")
+        )
+        shown = f"{p99:.1f} ms (median {p50:.1f}, {within:.2%} within {MOST_MS:g} ms, at the client {client:.0f} ms)"
+        rows.append(
+            Row(f"W1 {kind}, {name}, 99th percentile", shown, "-", "-", f"<= {MOST_MS:g} ms", p99 <= MOST_MS, sides)
+        )
+    errors, clicks, swaps = (sum(side.result[what] for side in sides) for what in ("errors", "clicks", "swaps"))
+    shown = f"{errors:,.0f} of {clicks:,.0f} clicks"
+    rows.append(Row(f"W1 errors over {swaps:,.0f} new publications", shown, "-", "-", "0", errors == 0, sides))
+    return rows
+
+
+def filled(home: str, shape: dict[str, int]) -> None:
+    """The lake, and its first publication."""
+    from emma_platform.store.delta import DeltaStore
+
+    settings = settings_of(home)
+    store = DeltaStore(settings.lake)
+    _publish(store, home, made_lake.fill(store, **shape), "p0")
+
+
+def clicked(home: str, shape: dict[str, int], seconds: float, seed: int) -> dict[str, float]:
+    """Serve, click, publish; milliseconds and counts."""
+    cookie, port = _sign_in(home), _free_port()
+    command = [sys.executable, "-m", "emma_platform.cli", "serve", "--home", home, "--no-dagster", "--port", str(port)]
+    server = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "--workers", str(WORKERS)], env=os.environ | {"EMMA_REQUEST_LOG": f"{home}/requests.log"}
+    )
+    try:
+        _wait_for(port, server)
+        clicks = _Clicks(port, cookie)
+        products = clicks.products(shape)
+        clicks.work(products, shape, rate=0, count=WARM, seed=seed)
+        before = clicks.counted()
+        clicks.times = {OVERVIEW: [], DETAIL: []}
+        swaps = _click_and_publish(home, shape, clicks, products, seconds, seed)
+        after = clicks.counted()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE)
+    found = {"errors": sum(clicks.errors.values()), "clicks": sum(map(len, clicks.times.values())), "swaps": swaps}
+    for kind in (OVERVIEW, DETAIL):
+        taken = after[kind] - before[kind]
+        found |= {f"{kind}_p50": quantile(taken, 0.5), f"{kind}_p99": quantile(taken, 0.99)}
+        found[f"{kind}_within"] = taken[MOST_MS] / max(1, *taken.values())
+        found[f"{kind}_client"] = sorted(clicks.times[kind])[int(0.99 * len(clicks.times[kind]))]
+    return found
+
+
+def _click_and_publish(
+    home: str, shape: dict[str, int], clicks: _Clicks, products: list[str], seconds: float, seed: int
+) -> int:
+    """Click for a while, beside a process that publishes; returns how many publications came."""
+    arguments = [home, str(shape["products"]), str(shape["stores"]), str(max(1, int(seconds / SWAP_SECONDS)))]
+    publisher = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "benchmarks.w1_load", *arguments, str(SWAP_SECONDS)], cwd=Path(__file__).parents[1]
+    )
+    count = int(seconds * CLICKS_A_SECOND / CLIENTS)
+    threads = [
+        threading.Thread(
+            target=clicks.work,
+            args=(products, shape),
+            kwargs={"rate": CLICKS_A_SECOND / CLIENTS, "count": count, "seed": 100 * seed + number},
+        )
+        for number in range(CLIENTS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if publisher.wait(PATIENCE):
+        raise RuntimeError("the batch beside could not publish")
+    return int(arguments[3])
+
+
+def publish_again(home: str, products: int, stores: int, times: int, every: float) -> None:
+    """What the batch does beside: new price advice of one store after the other, each published."""
+    from emma_platform.model.tables import KEPT
+    from emma_platform.store.delta import DeltaStore
+    from emma_platform.store.protocol import Stores
+
+    store = DeltaStore(settings_of(home).lake)
+    for number in range(times):
+        name = made_lake.stores_of(stores)[number % stores]
+        rows = made_lake.recommendations(name, products, seed=time.time_ns())
+        store.commit("price_recommendations", rows, Stores({name}), {})
+        versions = {table: version for table in KEPT if (version := store.version(table)) is not None}
+        _publish(store, home, versions, f"p{time.time_ns()}")
+        if number + 1 < times:
+            time.sleep(every)
+
+
+def _publish(store: Any, home: str, versions: dict[str, int], name: str) -> None:  # noqa: ANN401 - a DeltaStore
+    from datetime import UTC, datetime
+
+    from emma_platform.serving.publish import publish
+
+    published = settings_of(home).published
+    publish(store, versions=versions, published=published, publication_id=name, at=datetime.now(UTC), keep=2)
+
+
+class _Clicks:
+    """People with a browser each: what they ask for, how long it took them, and what went wrong."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._port, self._headers = port, {"cookie": cookie, "accept": "text/html", "accept-encoding": "gzip"}
+        self.times: dict[str, list[float]] = {OVERVIEW: [], DETAIL: []}
+        self.errors: Counter[str] = Counter()
+
+    def products(self, shape: dict[str, int]) -> list[str]:
+        """Where the products' pages are, as lists of some stores link to them."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        found: set[str] = set()
+        for store in made_lake.stores_of(shape["stores"])[:10]:
+            connection.request(
+                "GET", f"/products?store={store}", headers=self._headers | {"accept-encoding": "identity"}
+            )
+            response = connection.getresponse()
+            page = response.read().decode()
+            if response.status != HTTPStatus.OK:
+                raise RuntimeError(f"the list of {store} came with status {response.status}: {page[:500]}")
+            found |= set(map(unescape, re.findall(r'href="(/products/[^"/]+/[^"/?]+)[?"]', page)))
+        connection.close()
+        return sorted(found)
+
+    def work(self, products: list[str], shape: dict[str, int], *, rate: float, count: int, seed: int) -> None:
+        """Click: a list, a product, a list, …; `rate` is clicks a second, 0 without a pause."""
+        chosen = random.Random(seed)  # noqa: S311 - a choice to measure with
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        started = time.perf_counter()
+        for number in range(count):
+            if rate:
+                time.sleep(max(0.0, started + (number + chosen.random()) / rate - time.perf_counter()))
+            store = chosen.choice(made_lake.stores_of(shape["stores"]))
+            if number % 2:
+                self._click(connection, DETAIL, chosen.choice(products))
+            else:
+                self._click(connection, OVERVIEW, f"/products?store={store}&sort={chosen.choice(SORTS)}")
+        connection.close()
+
+    def _click(self, connection: http.client.HTTPConnection, kind: str, path: str) -> None:
+        started = time.perf_counter()
+        try:
+            connection.request("GET", path, headers=self._headers)
+            response = connection.getresponse()
+            response.read()
+            if response.status != HTTPStatus.OK:
+                self.errors[f"{kind} {response.status}"] += 1
+        except (OSError, http.client.HTTPException) as error:
+            self.errors[f"{kind} {error!r}"] += 1
+            connection.close()
+        self.times[kind].append(1000 * (time.perf_counter() - started))
+
+    def counted(self) -> dict[str, Buckets]:
+        """What the server counted until now, by kind."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return {OVERVIEW: buckets(text, r"/products|/"), DETAIL: buckets(text, r"/products/\{[^/]*\}/\{[^/]*\}")}
+
+
+class Buckets(dict[float, float]):
+    """Of a histogram, how many were at most so many milliseconds."""
+
+    def __sub__(self, before: Mapping[float, float]) -> Buckets:
+        """Those that came after."""
+        return Buckets({most: number - before.get(most, 0.0) for most, number in self.items()})
+
+
+def buckets(text: str, route: str) -> Buckets:
+    """The histogram of the routes that a pattern matches whole, from the text that `/metrics` answers."""
+    line = re.compile(
+        rf'^emma_http_request_seconds_bucket\{{le="([^"]+)",method="GET",route="(?:{route})"\}} (\S+)$', re.MULTILINE
+    )
+    found = Buckets()
+    for most, number in line.findall(text):
+        found[1000 * float(most)] = found.get(1000 * float(most), 0.0) + float(number)
+    return found
+
+
+def quantile(found: Mapping[float, float], share: float) -> float:
+    """Milliseconds that a share of the requests was answered within, linear within a bucket; 0 without requests."""
+    below, before = 0.0, 0.0
+    wanted = share * max(found.values(), default=0.0)
+    for most in sorted(found):
+        if found[most] >= wanted and found[most] > before:
+            inside = (wanted - before) / (found[most] - before)
+            return below + inside * ((most if most != float("inf") else 2 * below) - below)
+        below, before = most, found[most]
+    return 0.0
+
+
+def _sign_in(home: str) -> str:
+    """A new session of an owner, as its cookie."""
+    from emma_platform.model.access import Role
+    from emma_platform.web.auth import sessions, users
+    from emma_platform.web.auth.state import Auth
+
+    auth = Auth.of(settings_of(home))
+    try:
+        with auth.database.writing() as connection:
+            known = users.find(connection, "load")
+            number = known.id if known else users.add(connection, "load", Role.OWNER, (), auth.clock())
+            return f"emma={sessions.start(connection, number, auth.clock(), auth.ages)}"
+    finally:
+        auth.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == HTTPStatus.OK:
+                return
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    raise RuntimeError("the server did not come up")
+
+
+if __name__ == "__main__":
+    publish_again(sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5]))
