@@ -228,7 +228,7 @@ def _warn(settings: Settings, host: str, *, secure: bool) -> None:
     database = UserDatabase(settings.users)
     with database.reading() as connection:
         if not users.everyone(connection):
-            click.echo("Nobody can sign in yet: `emma user add NAME` makes the first user.", err=True)
+            click.echo("Nobody can sign in yet: `emma user add NAME --role owner` makes the first user.", err=True)
     database.close()
 
 

@@ -111,7 +111,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def test_publications_are_swapped_a_worker_dies_and_it_ends_without_a_dropped_request(served: Served) -> None:
     address = f"http://127.0.0.1:{served.port}"
-    nobody = "Nobody can sign in yet: `emma user add NAME` makes the first user."
+    nobody = "Nobody can sign in yet: `emma user add NAME --role owner` makes the first user."
     assert served.said().splitlines() == [nobody, f"Starting on {address} ...", f"Ready: {address}", "Ctrl-C stops."]
 
     # Publications come and go while others read; only two are kept, so files go from under open readers.
