@@ -25,6 +25,14 @@ BY_DAY = ("product_kpis",)
 BY_STORE = ("sales_forecast", "forecast_scores", "price_response", "price_recommendations")
 WHOLE = ("products", "stores")
 HORIZON = 28
+SPANS = {
+    "elasticity": (-3.0, -0.5), "std_error": (0.05, 0.5), "own_weight": (0.0, 1.0), "cross_elasticity": (-0.5, 0.5),
+    "probability_of_gain": (0.0, 1.0), "coverage_80": (0.6, 0.95), "coverage_95": (0.85, 1.0), "wape": (0.2, 1.0),
+    "p025": (0.0, 1.0), "p10": (1.0, 2.0), "p50": (2.0, 4.0), "mean": (2.0, 4.0), "p90": (4.0, 6.0), "p975": (6.0, 9.0),
+    "expected_profit_uplift_p10": (0.0, 5.0), "expected_profit_uplift_p50": (5.0, 10.0),
+    "expected_profit_uplift_p90": (10.0, 20.0),
+}  # fmt: skip
+"""Where numbers lie that are drawn or computed with; other numbers lie between 0 and 10."""
 
 
 def stores_of(count: int) -> list[str]:
@@ -115,6 +123,9 @@ def _column(column: Column, numbers: np.ndarray) -> pa.Array:
         values = [datetime(2026, 11, 23, tzinfo=UTC)]
     elif kind is Type.FLAG:
         values = [False, True]
+    elif kind is Type.NUMBER:
+        lowest, highest = SPANS.get(column.name, (0.01, 10.0))
+        values = [lowest + (highest - lowest) * step / 999 for step in range(1_000)]
     else:
         values = list(range(1, 1_001))
     return pa.array(values).cast(_castable(pa.array(values).type, kind)).take(pa.array(numbers % len(values)))

@@ -33,7 +33,7 @@ SHAPES = {
     "small": {"stores": 20, "days": 365, "products": 200},
     "full": {"stores": 100, "days": 1_095, "products": 200},
 }
-SECONDS = {"tiny": 2.0, "small": 60.0, "full": 120.0}
+SECONDS = {"tiny": 1.0, "small": 60.0, "full": 120.0}
 CLIENTS = 4
 CLICKS_A_SECOND = 20.0
 """Of all clients together, half lists and half products: 100 people who click every 5 s."""
@@ -56,7 +56,7 @@ NOTE = (
 
 
 def run(bench: Bench) -> list[Row]:
-    """Three rows: the 99th percentiles of list and product at the server, and the errors."""
+    """Four rows: the 99th percentiles of list and product at the server, its CPU, and the errors."""
     shape, home = SHAPES[bench.size], str(bench.work / "home")
     bench.call("w1_load:filled", home=home, shape=shape)
     sides = [
@@ -76,6 +76,8 @@ def run(bench: Bench) -> list[Row]:
         )
     errors, clicks, swaps = (sum(side.result[what] for side in sides) for what in ("errors", "clicks", "swaps"))
     shown = f"{errors:,.0f} of {clicks:,.0f} clicks"
+    cpu = middle(sides, lambda side: side.result["cpu"])
+    rows.append(Row("W1 CPU of the workers a click", f"{cpu:.1f} ms", "-", "-", "-", None, sides))
     rows.append(Row(f"W1 errors over {swaps:,.0f} new publications", shown, "-", "-", "0", errors == 0, sides))
     return rows
 
@@ -101,14 +103,15 @@ def clicked(home: str, shape: dict[str, int], seconds: float, seed: int) -> dict
         clicks = _Clicks(port, cookie)
         products = clicks.products(shape)
         clicks.work(products, shape, rate=0, count=WARM, seed=seed)
-        before = clicks.counted()
+        before, cpu_before = clicks.counted(), _cpu(server)
         clicks.times = {OVERVIEW: [], DETAIL: []}
         swaps = _click_and_publish(home, shape, clicks, products, seconds, seed)
-        after = clicks.counted()
+        after, cpu = clicks.counted(), _cpu(server) - cpu_before
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(PATIENCE)
     found = {"errors": sum(clicks.errors.values()), "clicks": sum(map(len, clicks.times.values())), "swaps": swaps}
+    found["cpu"] = 1000 * cpu / max(1, found["clicks"])
     for kind in (OVERVIEW, DETAIL):
         taken = after[kind] - before[kind]
         found |= {f"{kind}_p50": quantile(taken, 0.5), f"{kind}_p99": quantile(taken, 0.99)}
@@ -259,6 +262,14 @@ def quantile(found: Mapping[float, float], share: float) -> float:
             return below + inside * ((most if most != float("inf") else 2 * below) - below)
         below, before = most, found[most]
     return 0.0
+
+
+def _cpu(server: subprocess.Popen[bytes]) -> float:
+    """Seconds of CPU that the workers have used."""
+    import psutil
+
+    used = [child.cpu_times() for child in psutil.Process(server.pid).children()]
+    return sum(times.user + times.system for times in used)
 
 
 def _sign_in(home: str) -> str:
