@@ -34,7 +34,10 @@ NOTE = (
     "The rivals: fit and 28 days of the stated number of series, drawn at random, one core, CPU after a warm-up that "
     "compiles; AutoETS and AutoTheta with 80 and 95 % intervals, the others without. Their error is the level 12 "
     "WRMSSE of these series, beside ours of the same series. LightGBM by mlforecast is one model of the sample's "
-    "series, so it learns from less than it could. `tiny` runs on made data."
+    "series, so it learns from less than it could. An interval of counts that includes its ends holds more than it "
+    "promises, most of all where it begins at 0; the goal is meant by the randomised probability integral transform "
+    "(Czado, Gneiting and Held 2009), which takes of each day's count the share that lies between the two "
+    "probabilities. `tiny` runs on made data."
 )
 
 
@@ -87,11 +90,10 @@ def _own(mine: list[Side]) -> list[Row]:
         Row("Q1 M5, CPU of the same", f"{cpu:.1f} s", "-", "-", f"<= {MOST_CPU:.0f} s", cpu <= MOST_CPU, mine),
     ]
     for percent, (low, high) in COVERAGE.items():
-        found = first[f"coverage_{percent}"]
-        goal = f"{low:.0%} to {high:.0%}"
-        rows.append(
-            Row(f"Q1 M5, days within {percent} % intervals", f"{found:.1%}", "-", "-", goal, low <= found <= high, mine)
-        )
+        found, plain = first[f"coverage_{percent}"], first[f"plain_coverage_{percent}"]
+        name = f"Q1 M5, days within {percent} % intervals, by randomised transform; ends included"
+        goal, met = f"{low:.0%} to {high:.0%}", low <= found <= high
+        rows.append(Row(name, f"{found:.1%}; {plain:.1%}", "-", "-", goal, met, mine))
     return rows
 
 
@@ -158,10 +160,11 @@ def calendar_of(data: m5.M5) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CALENDAR.arrow_schema())
 
 
-def forecasts(data: m5.M5, first_day: int, *, priced: bool = True) -> tuple[np.ndarray, float]:
-    """Forecast 28 days of every series: mean, p025, p10, p90, p975 x days x series, and CPU seconds.
+def forecasts(data: m5.M5, first_day: int, *, priced: bool = True) -> tuple[np.ndarray, np.ndarray, float]:
+    """Forecast 28 days of every series: mean, p025, p10, p90, p975 x days x series; mean and variance; CPU seconds.
 
-    A series without a forecast (nothing sold for half a year) has 0 throughout.
+    A series without a forecast (nothing sold for half a year) has 0 throughout. Mean and variance are those of the
+    distributions behind the intervals; the mean shown is the seasonal naive where it is better.
     """
     from datetime import timedelta
 
@@ -170,41 +173,47 @@ def forecasts(data: m5.M5, first_day: int, *, priced: bool = True) -> tuple[np.n
 
     made_on = data.dates[data.rows(first_day, first_day).start] - timedelta(days=1)
     calendar, promotions = calendar_of(data), PROMOTIONS.arrow_schema().empty_table()
-    found, cpu = np.zeros((5, m5.HORIZON, len(data.items))), 0.0
+    found, predicted = np.zeros((5, m5.HORIZON, len(data.items))), np.zeros((2, m5.HORIZON, len(data.items)))
+    cpu = 0.0
     for store in dict.fromkeys(data.stores):
         demand = demand_of(data, store, first_day - 1, priced=priced)
         with Stopwatch() as watch:
-            table = forecast_store(
-                demand, promotions, calendar, store=store, made_on=made_on, history_days=730
-            ).sales_forecast
+            made = forecast_store(demand, promotions, calendar, store=store, made_on=made_on, history_days=730)
         cpu += watch.cpu
         of_store = np.flatnonzero(data.stores == store)
         place = dict(zip(data.items[of_store], of_store, strict=True))
-        rows = table.to_pandas()
+        rows = made.sales_forecast.to_pandas()
         rows = rows[rows["made_on"] == made_on]
         ahead, series = rows["horizon_days"].to_numpy() - 1, rows["product"].map(place).to_numpy()
         for number, name in enumerate(("mean", "p025", "p10", "p90", "p975")):
             found[number, ahead, series] = rows[name].to_numpy()
-    return found, cpu
+        at = [place[product] for product in made.predicted.products]
+        predicted[:, :, at] = made.predicted.mean, made.predicted.variance
+    return found, predicted, cpu
 
 
 def ours(data: str, forecast: str, *, priced: bool) -> dict[str, float]:
     """Forecast, score; keep the means in the file named, if one is."""
+    from emma_platform.transforms.interval_calibration import shares_inside
+
     known = m5.load(Path(data))
     first = m5.PUBLIC_FIRST_DAY
-    (mean, p025, p10, p90, p975), cpu = forecasts(known, first, priced=priced)
+    (mean, p025, p10, p90, p975), predicted, cpu = forecasts(known, first, priced=priced)
     if forecast:
         np.save(forecast, mean)
-    actual = known.units[known.rows(first, first + m5.HORIZON - 1)]
+    actual = known.units[known.rows(first, first + m5.HORIZON - 1)].astype(np.float64)
     week = known.units[known.rows(first - 7, first - 1)]
     live = mean.any(axis=0)
+    inside = shares_inside(actual[:, live], *predicted[:, :, live]).mean(axis=(1, 2))
     return {
         "cpu": cpu,
         "series": len(known.items),
         "average": m5.score(known, mean, first).average,
         "naive": m5.score(known, np.tile(week, (4, 1)), first).average,
-        "coverage_80": float(((actual >= p10) & (actual <= p90))[:, live].mean()),
-        "coverage_95": float(((actual >= p025) & (actual <= p975))[:, live].mean()),
+        "coverage_80": float(inside[0]),
+        "coverage_95": float(inside[1]),
+        "plain_coverage_80": float(((actual >= p10) & (actual <= p90))[:, live].mean()),
+        "plain_coverage_95": float(((actual >= p025) & (actual <= p975))[:, live].mean()),
     }
 
 

@@ -1,7 +1,7 @@
 """Intervals of daily counts: how far sales scatter around their mean, and the quantiles of that scatter.
 
-Belongs here: variance to mean ratios shrunk by demand level, negative binomial quantiles, the calibration of a store.
-Does not belong here: the mean (`forecast`).
+Belongs here: variance to mean ratios shrunk by demand level, negative binomial probabilities and quantiles. Does not
+belong here: the mean (`forecast`), what is learned from earlier intervals (`interval_calibration`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from emma_platform.transforms.demand import Codes, Floats
 
 LEVELS: Floats = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 """The quantiles of a forecast: p025, p10, p50, p90, p975."""
-
-SCALES: Floats = np.array([0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.4, 1.6])
-"""The factors on the standard deviation that calibration chooses from."""
 
 _MEAN_GRID = 0.02
 _RATIO_GRID = 0.04
@@ -106,6 +103,28 @@ def exact_quantiles(mean: Floats, ratio: Floats, levels: Floats = LEVELS) -> Flo
     return quantiles
 
 
+def probabilities(counts: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """The probabilities of less than these counts, and of at most as much; all of one shape.
+
+    A mean of 0 is taken as a millionth, a variance up to the mean as 1.001 means.
+    """
+    from scipy import special
+
+    from emma_platform.transforms.count_kernel import sums_until
+
+    shape = np.shape(counts)
+    count, centre = np.ravel(counts), np.maximum(np.ravel(mean), _SMALLEST_MEAN)
+    ratio = np.maximum(np.ravel(variance) / centre, _LEAST_RATIO)
+    below, until = np.zeros(len(count)), np.zeros(len(count))
+    sums_until(count, centre, ratio, np.flatnonzero(centre <= _RECURSION_MEAN), below, until)
+    far = centre > _RECURSION_MEAN
+    if far.any():
+        size, chance = centre[far] / (ratio[far] - 1.0), 1.0 / ratio[far]
+        until[far] = special.betainc(size, count[far] + 1.0, chance)
+        below[far] = np.where(count[far] > 0, special.betainc(size, np.maximum(count[far], 1.0), chance), 0.0)
+    return below.reshape(shape), until.reshape(shape)
+
+
 def shrunk_ratios(squared: Floats, level: Floats, days: Floats) -> Floats:
     """Variance to mean ratios per series, shrunk to those of series that sell about as much.
 
@@ -127,21 +146,3 @@ def shrunk_ratios(squared: Floats, level: Floats, days: Floats) -> Floats:
         pooled[members] = np.average(own[members], weights=days[members])
     share = days / (days + _PRIOR_DAYS)
     return np.where(sold, share * own + (1.0 - share) * pooled, 1.0)
-
-
-def pinball_loss(actual: Floats, quantiles: Floats, weights: Floats, levels: Floats = LEVELS) -> Floats:
-    """The weighted quantile loss of every day over all levels and series.
-
-    Proper for quantiles: Gneiting and Raftery, JASA 102, 2007, section 6.1.
-
-    Args:
-        actual: days x series.
-        quantiles: levels x days x series.
-        weights: days x series.
-        levels: probabilities of the quantiles.
-    """
-    total = np.zeros(len(actual))
-    for level, quantile in zip(levels, quantiles, strict=True):
-        error = actual - quantile
-        total += np.einsum("ij,ij->i", np.maximum(level * error, (level - 1.0) * error), weights)
-    return total

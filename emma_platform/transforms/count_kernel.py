@@ -31,6 +31,20 @@ def quantiles_up(mean: Floats, ratio: Floats, levels: Floats, chosen: Codes, qua
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def sums_until(counts: Floats, mean: Floats, ratio: Floats, chosen: Codes, below: Floats, until: Floats) -> None:
+    """Fill the chosen places of `below` and `until`: the probabilities of less than each count, and of it or less."""
+    for place in chosen:
+        size, chance = mean[place] / (ratio[place] - 1.0), 1.0 / ratio[place]
+        probability = np.exp(size * np.log(chance))
+        total, less = probability, 0.0
+        for count in range(1, int(counts[place]) + 1):
+            less = total
+            probability *= (size + (count - 1)) / count * (1.0 - chance)
+            total += probability
+        below[place], until[place] = less, total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def quantiles_from(
     mean: Floats, ratio: Floats, levels: Floats, chosen: Codes, start: Floats, below: Floats, quantiles: Floats
 ) -> None:

@@ -1,13 +1,13 @@
 """Daily demand of one store for the next 28 days, with intervals, and how good such forecasts were before.
 
-Belongs here: the one entry, the rolling origins, the calibration of intervals, what is shown, the tables. Does not
-belong here: the estimates themselves (`forecast_origin` and what it uses). Pure and deterministic: no clock, no chance,
-no order of rows matters.
+Belongs here: the one entry, the rolling origins, what is shown, the tables. Does not belong here: the estimates
+themselves (`forecast_origin` and what it uses), how wide intervals must be (`interval_calibration`). Pure and
+deterministic: no clock, no chance, no order of rows matters.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from emma_platform.model.estimates import FORECAST_SCORES, SALES_FORECAST
 from emma_platform.model.report_card import FORECAST_ACCURACY, SALES_FORECAST_TOTALS
-from emma_platform.transforms.count_intervals import LEVELS, SCALES, negative_binomial_quantiles, pinball_loss
+from emma_platform.transforms.count_intervals import LEVELS, negative_binomial_quantiles
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_accuracy import accuracy_table
@@ -25,6 +25,7 @@ from emma_platform.transforms.forecast_lookback import SCORED_AFTER_DAYS, Quanti
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
 from emma_platform.transforms.forecast_scores import Scores
 from emma_platform.transforms.forecast_totals import newest_totals, totals_table
+from emma_platform.transforms.interval_calibration import Calibration
 from emma_platform.transforms.naive_intervals import naive_quantiles
 from emma_platform.transforms.planned_prices import PricePath, planned_prices
 
@@ -35,19 +36,34 @@ SHOWN_HORIZONS = (1, 7, 28)
 """The days ahead of an earlier origin that stay in the table."""
 
 _WEEK = 7
-_CALIBRATED_EVERY = 3
 _LONGEST_HORIZON = 28
 _METHODS = ("smoothing", "category", "seasonal_naive")
 
 
 @dataclass(frozen=True)
+class Predicted:
+    """The negative binomial distributions that the intervals made on `made_on` are quantiles of.
+
+    Attributes:
+        products: product codes.
+        mean: horizon x products, expected counts.
+        variance: of the same, as calibrated.
+    """
+
+    products: list[str]
+    mean: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True)
 class Forecast:
-    """The rows of one store, in the schemas of `model`, sorted by their keys."""
+    """The rows of one store, in the schemas of `model`, sorted by their keys, and what the newest intervals rest on."""
 
     sales_forecast: pa.Table
     sales_forecast_totals: pa.Table
     forecast_scores: pa.Table
     forecast_accuracy: pa.Table
+    predicted: Predicted = field(kw_only=True)
 
 
 def forecast_store(
@@ -100,7 +116,10 @@ def forecast_store(
     )
     if history is None:
         tables = (SALES_FORECAST, SALES_FORECAST_TOTALS, FORECAST_SCORES, FORECAST_ACCURACY)
-        return Forecast(*(table.arrow_schema().empty_table() for table in tables))
+        nothing = np.zeros((horizon_days, 0))
+        return Forecast(
+            *(table.arrow_schema().empty_table() for table in tables), predicted=Predicted([], nothing, nothing)
+        )
     last = len(history.units) - 1
     newest = forecast_from(history, last, horizon_days, fit_factors(history, last))
     path = None
@@ -116,39 +135,45 @@ def forecast_store(
         totals_table(totals, history, groups, newest.live, store),
         made.scores,
         accuracy_table(past, history, groups, np.flatnonzero(newest.live), made.methods, store),
+        predicted=made.predicted,
     )
 
 
 @dataclass(frozen=True)
 class _Made:
-    """The rows of all origins, the scores of the earlier ones and these themselves, and each product's method now."""
+    """The rows of all origins, the scores of the earlier ones and these themselves; methods, spread of the newest."""
 
     rows: pa.Table
     scores: pa.Table
     origins: list[tuple[OriginForecast, Quantiles]]
     methods: list[str | None]
+    predicted: Predicted
 
 
 def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, store: str) -> _Made:
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
-    calibration = _Calibration(history)
+    calibration = Calibration(history)
     blocks = []
     earlier: list[tuple[OriginForecast, Quantiles]] = []
     for origin in origins:
         if origin < 0:
             continue
         made = forecast_from(history, origin, horizon, fit_factors(history, origin))
-        calibrated = partial(_quantiles, history=history, scale=calibration.scale(origin))
+        calibrated = partial(_quantiles, history=history, scale=calibration.scale(made))
         quantiles = calibrated(made)
-        calibration.add(made)
+        scored = _scored_days(history, made)
+        calibration.add(made, scored)
         earlier.append((made, calibrated))
-        scores = _scored(scores, history, made, quantiles)
+        scores = _scored(scores, history, made, scored, quantiles)
         shown = np.array([day - 1 for day in SHOWN_HORIZONS if day <= horizon])
         blocks.append(_block(history, made, quantiles, shown, newest.live & made.live))
     own = None if path is None else newest.mean**2 * path.variance
-    quantiles = _quantiles(newest, history, calibration.scale(last), own)
+    variance = _variance(newest, history, calibration.scale(newest), own)
+    unit = history.unit(last)
+    predicted = Predicted(history.products, newest.mean / unit, variance / unit**2)
+    quantiles = negative_binomial_quantiles(predicted.mean, predicted.variance) * unit
     naive = scores.without_skill()
     newest.mean[:, naive] = newest.naive[:, naive]
     quantiles[:, :, naive] = naive_quantiles(history, newest, naive)
@@ -159,71 +184,46 @@ def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, s
     if path is not None:
         block["planned_price"] = path.price[:, newest.live].T.ravel()
     blocks.append(block)
-    scored = scores.table(store, history.products, np.flatnonzero(newest.live))
-    return _Made(_table(blocks, history, store), scored, earlier, [_METHODS[number] for number in method.tolist()])
+    table = scores.table(store, history.products, np.flatnonzero(newest.live))
+    methods: list[str | None] = [_METHODS[number] for number in method.tolist()]
+    return _Made(_table(blocks, history, store), table, earlier, methods, predicted)
 
 
-class _Calibration:
-    """The factor on the standard deviation that made the intervals of earlier origins best, from days known by then."""
-
-    def __init__(self, history: Demand) -> None:
-        self._history = history
-        self._origins: list[int] = []
-        self._losses: list[Floats] = []
-
-    def add(self, made: OriginForecast) -> None:
-        """Take in one more origin: the pinball loss of every candidate on every third day after it."""
-        history, horizon = self._history, len(made.mean)
-        ahead = np.arange(0, horizon, _CALIBRATED_EVERY)
-        days = made.origin + 1 + ahead
-        sample = replace(made, mean=made.mean[ahead], variance=made.variance[ahead])
-        counted = history.known[days] & (_scorable(history, made) & made.live) & ~made.closed[ahead, None]
-        weights = counted / np.sqrt(np.maximum(sample.variance, history.unit(made.origin) ** 2))
-        losses = np.zeros((len(SCALES), horizon))
-        for number, scale in enumerate(SCALES):
-            losses[number, ahead] = pinball_loss(
-                history.units[days], _quantiles(sample, history, float(scale)), weights
-            )
-        self._origins.append(made.origin)
-        self._losses.append(losses)
-
-    def scale(self, origin: int) -> float:
-        """The best candidate as known on day `origin`; 1 when nothing is known yet."""
-        total = np.zeros(len(SCALES))
-        for earlier, losses in zip(self._origins, self._losses, strict=True):
-            total += losses[:, : max(0, origin - earlier)].sum(axis=1)
-        return float(SCALES[np.argmin(total)]) if total.any() else 1.0
+def _quantiles(made: OriginForecast, history: Demand, scale: Floats) -> Floats:
+    """Quantiles x horizon x products, in units; `scale` is a factor on each product's standard deviation."""
+    unit = history.unit(made.origin)
+    return negative_binomial_quantiles(made.mean / unit, made.variance * (scale / unit) ** 2) * unit
 
 
-def _scorable(history: Demand, made: OriginForecast) -> Flags:
-    return np.asarray(history.first_sale + SCORED_AFTER_DAYS <= made.origin, dtype=np.bool_)
-
-
-def _quantiles(made: OriginForecast, history: Demand, scale: float, own: Floats | None = None) -> Floats:
-    """Quantiles x horizon x products, in units.
+def _variance(made: OriginForecast, history: Demand, scale: Floats, own: Floats | None) -> Floats:
+    """The calibrated variance, in units squared.
 
     `own` is the part of the variance that is that of the prices' effect: no scale of past errors knows of it, and it
     comes to what counts scatter at least.
     """
-    unit = history.unit(made.origin)
-    variance = made.variance * scale**2
-    if own is not None:
-        rest = (made.variance - own) * scale**2
-        variance = np.where(own > 0, np.maximum(rest, made.mean * unit) + own, rest)
-    return negative_binomial_quantiles(made.mean / unit, variance / unit**2) * unit
+    if own is None:
+        return made.variance * scale**2
+    rest = (made.variance - own) * scale**2
+    return np.where(own > 0, np.maximum(rest, made.mean * history.unit(made.origin)) + own, rest)
 
 
-def _scored(scores: Scores, history: Demand, made: OriginForecast, quantiles: Floats) -> Scores:
+def _scored_days(history: Demand, made: OriginForecast) -> Floats:
+    """Horizon x products: 1 where the forecast is scored."""
+    days = slice(made.origin + 1, made.origin + 1 + len(made.mean))
+    scorable = (history.first_sale + SCORED_AFTER_DAYS <= made.origin) & made.live
+    return (history.known[days] & scorable).astype(np.float64)
+
+
+def _scored(scores: Scores, history: Demand, made: OriginForecast, scored: Floats, quantiles: Floats) -> Scores:
     """The scores with one more origin."""
     days = slice(made.origin + 1, made.origin + 1 + len(made.mean))
-    counted = history.known[days] & (_scorable(history, made) & made.live)
     known = history.known[: made.origin + 1]
     pairs = known[1:] & known[:-1]
     change = np.diff(history.units[: made.origin + 1], axis=0) * pairs
     scale = np.einsum("ij,ij->j", change, change) / np.maximum(pairs.sum(axis=0), 1)
     return scores.add(
         actual=history.units[days],
-        scored=counted.astype(np.float64),
+        scored=scored,
         mean=made.mean,
         naive=made.naive,
         quantiles=quantiles,

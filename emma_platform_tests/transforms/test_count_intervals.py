@@ -1,4 +1,4 @@
-"""Negative binomial quantiles, shrunk variances, calibration's loss."""
+"""Negative binomial probabilities and quantiles, shrunk variances."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from emma_platform.transforms.count_intervals import (
     LEVELS,
     exact_quantiles,
     negative_binomial_quantiles,
-    pinball_loss,
+    probabilities,
     shrunk_ratios,
 )
 
@@ -88,14 +88,19 @@ def test_ratios_of_series_without_sales_are_one():
     assert ratios[0] == 1.0
 
 
-def test_pinball_loss_is_least_at_the_true_quantiles():
-    drawn = np.random.default_rng(4).poisson(8.0, (200, 50)).astype(float)
-    right = negative_binomial_quantiles(np.full_like(drawn, 8.0), np.full_like(drawn, 8.0))
-    losses = {
-        scale: pinball_loss(drawn, 8.0 + (right - 8.0) * scale, np.ones_like(drawn)).sum() for scale in (0.6, 1.0, 1.7)
-    }
-    assert min(losses, key=losses.get) == 1.0
-    assert pinball_loss(drawn, right, np.zeros_like(drawn)).sum() == 0.0
+def test_probabilities_equal_scipy():
+    from scipy import stats
+
+    rng = np.random.default_rng(5)
+    mean = np.exp(rng.uniform(np.log(1e-4), np.log(3000.0), 4000))
+    ratio = 1.001 + np.exp(rng.uniform(-6.0, 3.0, 4000))
+    counts = np.rint(rng.gamma(1.0, mean))
+    size, chance = mean / (ratio - 1.0), 1.0 / ratio
+    below, until = probabilities(counts, mean, mean * ratio)
+    np.testing.assert_allclose(below, stats.nbinom.cdf(counts - 1, size, chance), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(until, stats.nbinom.cdf(counts, size, chance), rtol=1e-7, atol=1e-12)
+    below, until = probabilities(np.array([[0.0, 1.0]]), np.zeros((1, 2)), np.zeros((1, 2)))
+    np.testing.assert_allclose([below, until], [[[0.0, 1.0]], [[1.0, 1.0]]], atol=1e-5)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e7), st.floats(0, 1e9)), min_size=1, max_size=30))
