@@ -30,6 +30,7 @@ MEASURES = {
     "Q1": "q1_m5",
     "Q4": "q4_advice",
     "Q5": "q5_orange_juice",
+    "Q6": "q6_complete_journey",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
