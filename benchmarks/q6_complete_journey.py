@@ -87,14 +87,15 @@ def _errors(mine: list[Side], others: list[Side] | None) -> list[Row]:
     return rows
 
 
-def _origins() -> list[date]:
+def origins() -> list[date]:
+    """The last known days of the windows, the oldest first."""
     length = complete_journey.HORIZON
     return [LAST_DAY - timedelta(days=length * back) for back in range(WINDOWS, 0, -1)]
 
 
 def ours(data: str, stores: int) -> dict[str, object]:
     """Coverage and errors of products and totals."""
-    products, totals = complete_journey.held_out(complete_journey.sales(Path(data), stores), _origins())
+    products, totals = complete_journey.held_out(complete_journey.sales(Path(data), stores), origins())
     return {
         "cpu": products.cpu,
         "series": products.series,
@@ -122,7 +123,7 @@ def rival(data: str, stores: int) -> dict[str, float]:
     predict = RIVALS["AutoETS"]
     predict(units[:, :2], days)
     missed, sold, cpu = 0.0, 0.0, 0.0
-    for origin in _origins():
+    for origin in origins():
         known = (origin - first).days + 1
         with Stopwatch() as watch:
             found = predict(units[:known], days[:known])
