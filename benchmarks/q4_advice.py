@@ -30,7 +30,8 @@ WEEK, FEWEST_WEEKS, SAME_PRICE = 7, 3, 1e-6
 NOTE = (
     "Demo chains through the whole platform, their files' faults included. Harmful: a recommended price that earns "
     "less than the current one over the next 28 days at the true demand. Captured: the gain of all recommended prices "
-    "over that of the best prices within the same guardrails (10 % step, endings, 5 % margin, cool-down). The rival "
+    "over that of the best prices within the same guardrails (10 % step, endings, 5 % margin, cool-down, which runs "
+    "from the first day on which a price is charged outside promotions). The rival "
     "has the same cleaned sales, costs and current prices: for each store and product an ordinary regression of log "
     "weekly units on log mean price, from its elasticity e the price cost * e / (1 + e), or the highest allowed where "
     "demand is inelastic, as the nearest price that the same step, margin and endings allow. Chains are the same in "

@@ -64,11 +64,12 @@ def _deciding(function: Callable[..., Any]) -> Callable[..., Any]:
 @_AS_JSON
 @_command
 def list_(settings: Settings, store: str | None, everything: bool, as_json: bool) -> None:
-    """List the advice that waits for a decision, the largest expected gain first."""
+    """List the advice that waits for a decision, the largest expected gain first, and the price tests worth doing."""
     from emma_platform.console import console
-    from emma_platform.console_advice import advice_json, show_advice
+    from emma_platform.console_advice import advice_json, show_advice, show_tests
     from emma_platform.model.access import EVERY_STORE
     from emma_platform.serving.advice import all_advice
+    from emma_platform.serving.experiments import experiments
     from emma_platform.serving.reader import Reader
 
     reader = Reader(settings.published)
@@ -77,10 +78,12 @@ def list_(settings: Settings, store: str | None, everything: bool, as_json: bool
         for one in all_advice(reader, EVERY_STORE, settings.landing, store=store)
         if one.is_open or (everything and one.decided)
     ]
+    tests = experiments(reader, EVERY_STORE, store=store)
     if as_json:
-        click.echo(json.dumps(advice_json(found, reader.publication.id), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(advice_json(found, tests, reader.publication.id), indent=2, ensure_ascii=False))
     else:
         show_advice(console, found, reader.publication.id)
+        show_tests(console, tests)
 
 
 @_deciding

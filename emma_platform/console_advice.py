@@ -19,6 +19,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from emma_platform.serving.advice import Advice
     from emma_platform.serving.advice_account import Account, Amount
+    from emma_platform.serving.experiments import Experiment
 
 _MOST = 25
 _DECIDED = {"accept": "accepted", "change": "changed", "decline": "declined"}
@@ -54,9 +55,30 @@ def show_advice(to: Console, found: Sequence[Advice], publication: str) -> None:
     to.print(f"[dim]From publication {publication}. {how}[/]", highlight=False, soft_wrap=True)
 
 
-def advice_json(found: Sequence[Advice], publication: str) -> dict[str, Any]:
-    """The publication and its advice, as JSON can hold it."""
-    return {"publication": publication, "advice": [_plain(asdict(one)) for one in found]}
+def show_tests(to: Console, tests: Sequence[Experiment]) -> None:
+    """A sentence for each price test; nothing without any."""
+    if not tests:
+        return
+    to.print(f"{len(tests):,} price test{'s' if len(tests) > 1 else ''} would show what nobody knows yet:")
+    for one in tests[:_MOST]:
+        to.print(
+            f"  {escape(one.product)}: charge {one.test_price:.2f} instead of {one.current_price:.2f} in"
+            f" {escape(one.store)} for {one.days // 7} weeks while {escape(one.control)} keeps its price; it costs at"
+            f" most {one.cost_at_most:,.2f} a week and tells what to charge with a chance of"
+            f" {min(one.chance, 0.99):.0%}.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if len(tests) > _MOST:
+        to.print(f"  … and {len(tests) - _MOST:,} more; --json lists all", highlight=False)
+
+
+def advice_json(found: Sequence[Advice], tests: Sequence[Experiment], publication: str) -> dict[str, Any]:
+    """The publication, its advice and its price tests, as JSON can hold it."""
+    return {
+        "publication": publication,
+        "advice": [_plain(asdict(one)) for one in found],
+        "tests": [asdict(one) for one in tests],
+    }
 
 
 def show_decided(to: Console, advice: Advice) -> None:

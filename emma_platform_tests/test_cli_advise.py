@@ -155,3 +155,22 @@ def test_from_advice_to_account(tmp_path: Path) -> None:
     assert "1 accepted, 1 changed, 1 declined" in said
     assert "by 1 accepted advice whose effect is measured" in said
     assert emma(home, "advise", "account", "--store", "S2").stdout.startswith("Decisions: 1 declined.")
+
+
+def test_price_tests_are_told_in_words() -> None:
+    from rich.console import Console
+
+    from emma_platform.console_advice import show_tests
+    from emma_platform.serving.experiments import Experiment
+
+    screen = Console(record=True, width=300)
+    show_tests(screen, [Experiment("P1", "S1", "Süd/3", 2.49, 2.59, 42, 0.85, 3.2)] * 26)
+    told = screen.export_text()
+    assert told.startswith("26 price tests would show what nobody knows yet:")
+    assert (
+        "P1: charge 2.59 instead of 2.49 in S1 for 6 weeks while Süd/3 keeps its price; it costs at most 3.20 a week "
+        "and tells what to charge with a chance of 85%."
+    ) in told
+    assert "and 1 more; --json lists all" in told
+    show_tests(screen, [])
+    assert not screen.export_text()
