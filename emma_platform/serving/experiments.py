@@ -67,10 +67,17 @@ def paired(rows: Iterable[Mapping[str, Any]]) -> list[Experiment]:
         for smaller, larger in zip(testing[::2], testing[1::2], strict=False):
             found.append(_experiment(product, smaller, larger))
         if len(testing) % 2 and others:
-            last = testing[-1]
-            nearest = min(others, key=lambda row, last=last: (abs(_size(row)[0] - _size(last)[0]), row["store"]))
-            found.append(_experiment(product, last, nearest))
+            found.append(_experiment(product, testing[-1], _nearest(testing[-1], others)))
     return sorted(found, key=lambda one: (one.product, one.store))
+
+
+def _nearest(one: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The store whose sales differ least, the first by name of equals."""
+
+    def distance(other: Mapping[str, Any]) -> tuple[float, str]:
+        return abs(_size(other)[0] - _size(one)[0]), other["store"]
+
+    return min(others, key=distance)
 
 
 def _size(row: Mapping[str, Any]) -> tuple[float, str]:
