@@ -27,6 +27,7 @@ MEASURES = {
     "P8": "p8_rival_project",
     "P9": "p9_year",
     "P10": "p10_scale",
+    "W1": "w1_load",
     "Q1": "q1_m5",
     "Q4": "q4_advice",
     "Q5": "q5_orange_juice",

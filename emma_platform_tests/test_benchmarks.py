@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import chain, home, p5_latency, report, scale_model, scale_steps
+from benchmarks import chain, home, made_lake, p5_latency, report, scale_model, scale_steps, w1_load
 from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
@@ -40,7 +40,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     _put_back_later(monkeypatch)
 
 
-SLOW = set() if os.environ.get("EMMA_TEST_BENCHMARKS") else {"P5", "P10"}
+SLOW = set() if os.environ.get("EMMA_TEST_BENCHMARKS") else {"P5", "P10", "W1"}
 """These start daemons, web servers and browsers; below are tests of what they do with a home."""
 
 
@@ -192,3 +192,33 @@ def test_costs_grow_as_the_chain_does() -> None:
     for what, values in scale_model.rows():
         numbers = [float(value.replace(",", "")) for value in values]
         assert numbers == sorted(numbers), what
+
+
+def test_a_made_lake_can_be_published_and_read(tmp_path: Path) -> None:
+    shape = {"stores": 2, "days": 40, "products": 3}
+    w1_load.filled(str(tmp_path), shape)
+    reader = Reader(tmp_path / "published")
+    assert reader.rows(EVERY_STORE, "product_kpis") == 2 * 40 * 3
+    before = reader.product(EVERY_STORE, "S001", "P00001")
+    assert (before.kpis.num_rows, before.forecast.num_rows) == (40, made_lake.HORIZON)
+    w1_load.publish_again(str(tmp_path), 3, 2, times=1, every=0)
+    assert reader.refresh()
+    after = reader.product(EVERY_STORE, "S001", "P00001")
+    assert after.recommendation != before.recommendation
+    assert after.kpis == before.kpis
+
+
+def test_a_percentile_is_read_from_what_the_server_counted() -> None:
+    line = 'emma_http_request_seconds_bucket{{le="{}",method="GET",route="{}"}} {}'
+    routes = ("/products", "/products/{store}/{product}", "/products/{store}/{product}/why/{kpi}")
+    text = "\n".join(
+        line.format(most, route, number * (1 + place))
+        for place, route in enumerate(routes)
+        for most, number in (("0.01", 90.0), ("0.02", 98.0), ("0.03", 100.0), ("+Inf", 100.0))
+    )
+    lists = w1_load.buckets(text, "/products|/")
+    assert lists == {10: 90, 20: 98, 30: 100, float("inf"): 100}
+    assert w1_load.buckets(text, r"/products/\{[^/]*\}/\{[^/]*\}")[10] == 180
+    assert w1_load.quantile(lists, 0.45) == pytest.approx(5)
+    assert w1_load.quantile(lists, 0.99) == pytest.approx(25)
+    assert w1_load.quantile(lists - w1_load.Buckets(lists), 0.99) == 0
