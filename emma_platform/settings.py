@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where people reach the page, as https://emma.example.com; one-time links begin with it."
     )
+    oidc_issuer: str | None = Field(
+        None, description="The company's OpenID Connect provider, as https://login.example.com; needs the extra oidc."
+    )
+    oidc_client_id: str | None = Field(None, description="What the provider knows Emma Platform as.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The secret that goes with it.")
+    oidc_name_claim: str = Field(
+        "preferred_username", description="The claim that holds a user's name; nobody may be able to choose it."
+    )
     session_idle_minutes: int = Field(30, ge=1, description="A session that is not used for so long ends.")
     session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
     password_passes: int = Field(2, ge=1, description="Argon2's passes over its memory for one password.")

@@ -73,7 +73,9 @@ def test_every_setting_shown_exists(text: str) -> None:
     assert set(re.findall(r"\bEMMA_[A-Z_]+", text)) <= known
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/operating.md", "docs/tables.md", "docs/commands.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/operating.md", "docs/security.md", "docs/tables.md", "docs/commands.md"]
+)
 def test_links_and_folders_lead_somewhere(page: str) -> None:
     path = ROOT / page
     text = path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from emma_platform.web.auth import cookies, sessions, sign_in
+from emma_platform.web.auth import cookies, oidc, sessions, sign_in
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.signed import SignInNeededError
 from emma_platform.web.auth.state import auth_of, log, session_of
@@ -86,7 +86,9 @@ def _login(request: Request, onward: str, *, name: str = "", refused: sign_in.Re
     possible = cookies.can_sign_in(request)
     if not possible:
         refused = sign_in.Refused(cookies.READ_ALONG, refused.status if refused else 200)
-    return _form(request, "auth/login.html", {"next": onward, "name": name, "possible": possible}, refused)
+    company = oidc.is_offered(auth_of(request).settings)
+    values = {"next": onward, "name": name, "possible": possible, "company": company}
+    return _form(request, "auth/login.html", values, refused)
 
 
 def _second_factor(request: Request, onward: str, refused: sign_in.Refused | None = None) -> Response:
