@@ -17,6 +17,7 @@ from emma_platform.settings import Settings
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -55,19 +56,22 @@ def test_the_readme_names_both_commands() -> None:
     assert "make test" in README
 
 
-@pytest.mark.parametrize("text", [README, OPERATING], ids=["README", "operating"])
+@pytest.mark.parametrize("text", [README, OPERATING, SECURITY], ids=["README", "operating", "security"])
 def test_every_command_shown_exists(text: str) -> None:
     shown = re.findall(r"`(?:\.venv/bin/)?emma ([^`]+)`|^    \.venv/bin/emma ([^#\n]+)", text, re.MULTILINE)
     assert shown
     for words in ((inline or line).split() for inline, line in shown):
-        command = main.commands[words[0]]
+        command: click.Command = main
+        rest = iter(words)
+        while isinstance(command, click.Group):
+            command = command.commands[next(rest)]
         options = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("-")} <= options, words
     targets = re.findall(r"`make ([a-z]+)|^    make ([a-z]+)", text, re.MULTILINE)
     assert {inline or line for inline, line in targets} <= TARGETS
 
 
-@pytest.mark.parametrize("text", [README, OPERATING], ids=["README", "operating"])
+@pytest.mark.parametrize("text", [README, OPERATING, SECURITY], ids=["README", "operating", "security"])
 def test_every_setting_shown_exists(text: str) -> None:
     known = {f"EMMA_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"\bEMMA_[A-Z_]+", text)) <= known
