@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emma_platform.demo.catalogue import PUBLIC
 from emma_platform.demo.chain import HORIZON, make_chain
+from emma_platform.demo.reference import reference_files
 
 TODAY = date(2026, 11, 22)
 
@@ -101,6 +103,21 @@ def test_stores_differ_in_size_city_and_time_zone(default_chain):
     assert len({store.city for store in chain.stores}) == 5
     by_store = chain.sold.sum(axis=(1, 2))
     assert by_store.max() > 2 * by_store.min()
+
+
+def test_public_holidays_follow_from_the_country_and_stand_in_no_calendar_file():
+    chain = make_chain(stores=2, products=8, days=60, last_day=date(2026, 4, 20))
+    easter = date(2026, 4, 6)
+    public = [event for event in chain.calendar if event.kind == PUBLIC]
+    assert ("S001", easter) in {(event.store, event.day) for event in public}  # Berlin, not Lisbon
+    assert ("S002", easter) not in {(event.store, event.day) for event in public}
+    files = reference_files(chain)
+    assert b"S001,Berlin Alexanderplatz,Berlin,Europe/Berlin,DE,BE" in files["stores.csv"]
+    assert PUBLIC.encode() not in files["calendar.csv"]
+    monday, week = ((day - chain.first_day).days for day in (easter, easter + timedelta(7)))
+    ratio = chain.factor[:, :, monday].sum(axis=1) / chain.factor[:, :, week].sum(axis=1)
+    assert ratio[0] < 0.75
+    assert ratio[1] > 0.85
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,17 @@ def test_promotion_uplift_is_recovered(lift):
     assert plain.mean() == pytest.approx(20.0, rel=0.12)
 
 
+def test_a_product_never_promoted_before_gets_the_uplift_of_its_category():
+    units, rows = promoted_sales(2.5)
+    rows = [row for row in rows if row[1] != "P011"]
+    units[:, 11] = weekly_sales(365, [20.0], seed=12)[:, 0]
+    planned = ("S1", "P011", MADE_ON + timedelta(days=8), MADE_ON + timedelta(days=14))
+    plain, lifted = (
+        newest(run(demand_frame(units), promoted=promotions(*rows, *more)))["P011"] for more in ((), (planned,))
+    )
+    np.testing.assert_allclose(lifted[7:14] / plain[7:14], 2.5, rtol=0.12)
+
+
 def test_promotions_of_other_stores_and_unknown_products_count_for_nothing():
     demand = demand_frame(weekly_sales(120, [5.0, 6.0], seed=10))
     other = promotions(
