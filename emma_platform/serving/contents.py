@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from emma_platform.model.estimates import FORECAST_SCORES, PRICE_RECOMMENDATIONS, PRICE_RESPONSE
+from emma_platform.model.estimates import FORECAST_SCORES, PRICE_RECOMMENDATIONS, PRICE_RESPONSE, PROBABLE_STOCK_OUTS
 from emma_platform.model.provenance import PROVENANCE
 from emma_platform.model.schema import Column, Grain, Table, Type
 from emma_platform.model.tables import KEPT, PRODUCT_KPIS, PRODUCTS, TABLES
@@ -64,6 +64,11 @@ PRODUCT_OVERVIEW = Table(
         _lost("", "Units probably lost to empty shelves over the 28 days up to day; 0 where none is listed."),
         _lost("_p10", "Of each of these stock-outs the units that were lost at least with a chance of 90 %, together."),
         _lost("_p90", "Of each of these stock-outs the units that were lost at most with a chance of 90 %, together."),
+        Column("empty_shelf_since", Type.DAY, "The first day of a probable stock-out that has not ended; else null.",
+               nullable=True),
+        replace(PROBABLE_STOCK_OUTS.column("probability"), name="empty_shelf_probability", nullable=True),
+        Column("units_by_day_30d", Type.TEXT,
+               "Units of each of the last 30 days, the oldest first, separated by blanks; 0 without key figures."),
     ),
     (
         "product_kpis", "products", "sales_forecast", "forecast_scores", "price_response", "price_recommendations",

@@ -12,6 +12,7 @@ publication.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -67,13 +68,14 @@ def count_rows(connection: duckdb.DuckDBPyConnection, paths: Iterable[str], know
     return counts
 
 
-def newest(files: Iterable[LakeFile]) -> list[str]:
-    """The paths that hold the last month with rows of every store."""
+def newest(files: Iterable[LakeFile], months: int = 1) -> list[str]:
+    """The paths that hold the last months with rows of every store."""
     with_rows = [file for file in files if file.rows and file.store is not None]
-    last: dict[str | None, str] = {}
+    found: defaultdict[str | None, set[str]] = defaultdict(set)
     for file in with_rows:
-        last[file.store] = max(last.get(file.store, ""), file.month or "")
-    return [file.path for file in with_rows if (file.month or "") == last[file.store]]
+        found[file.store].add(file.month or "")
+    last = {store: set(sorted(names)[-months:]) for store, names in found.items()}
+    return [file.path for file in with_rows if (file.month or "") in last[file.store]]
 
 
 def _placed(table: Table, path: str, rows: int) -> LakeFile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import Any, cast
 import duckdb
 import pyarrow as pa
 
-from emma_platform.model.access import StoreScope
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.serving.by_product import MOST_ROWS, ByProduct
+from emma_platform.serving.listing import Listings
 from emma_platform.serving.publication import Publication, ServingError, current, publications
 from emma_platform.serving.selection import SCHEMA, Selection
 
@@ -35,6 +37,8 @@ class Opened:
         files: table, then store, then month and path of each Parquet file.
         stores: the stores that have rows or stand in a stores file.
         last_days: each store's last day with key figures.
+        listings: the rows of the product list, for the scopes that asked.
+        by_product: tables of one row per store and product, once one was asked for.
     """
 
     publication: Publication
@@ -42,6 +46,8 @@ class Opened:
     files: Mapping[str, _Files]
     stores: frozenset[str]
     last_days: Mapping[str, date]
+    listings: Listings = field(default_factory=Listings)
+    by_product: ByProduct = field(default_factory=ByProduct)
 
     def check_stores(self, selection: Selection) -> Selection:
         """The selection.
@@ -81,6 +87,15 @@ class Opened:
         columns = zip(*found, strict=True) if found else ((),) * len(selection.schema)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, selection.schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=selection.schema)
+
+    def one(self, selection: Selection) -> pa.Table:
+        """The row of one store and product in a table that has one for each, or none."""
+        name, stores = selection.table.name, sorted(selection.stores or ())
+        if self.publication.rows.get(name, 0) > MOST_ROWS or len(stores) != 1 or selection.product is None:
+            return self.few(selection)
+        whole = Selection(EVERY_STORE, selection.table, selection.columns)
+        key = stores[0], selection.product
+        return self.by_product.rows(name, lambda: self.rows(whole, batch_rows=100_000).read_all(), key)
 
     def count(self, selection: Selection) -> int:
         """How many rows are selected."""

@@ -17,20 +17,20 @@ from emma_platform.model.tables import PRODUCT_KPIS
 from emma_platform.serving.contents import OVERVIEW_PRICES, OVERVIEW_RESPONSE, OVERVIEW_SCORES
 
 BY_STORE = (
-    "product_kpis",
-    "sales_forecast",
-    "forecast_scores",
-    "price_response",
-    "price_recommendations",
+    "product_kpis", "sales_forecast", "forecast_scores", "price_response", "price_recommendations",
     "probable_stock_outs",
-)
+)  # fmt: skip
 """The tables by store that a store's rows are computed from."""
+
+SPARKLINE_DAYS = 30
+"""The days of `units_by_day_30d`."""
 
 
 def overview_sql(schema: str, products: str) -> str:
     """The statement whose rows are those of `product_overview`, over a schema that holds `BY_STORE[1:]`.
 
-    Its one parameter is the list of Parquet files that hold the last month of every store in `product_kpis`.
+    Its parameters are lists of Parquet files of `product_kpis`: `files` with the last month of every store, `recent`
+    with the last two.
     """
     columns = ", ".join(
         [
@@ -44,8 +44,12 @@ def overview_sql(schema: str, products: str) -> str:
             *(f'p."{name}"' for name in OVERVIEW_PRICES),
             "p.reason",
             *(f"coalesce(o.{name}, 0)" for name in ("lost", "lost_p10", "lost_p90")),
+            "w.first_day, w.probability",
+            "d.units_by_day",
         ]
     )
+    # 30 sums over one pass: filling the days without rows before a list is made takes four times as long.
+    by_day = ", ".join(f"coalesce(sum(units) FILTER (back = {back}), 0)" for back in reversed(range(SPARKLINE_DAYS)))
     return f"""
 WITH kpis AS (SELECT * FROM read_parquet($files, hive_partitioning = false)),
 last_days AS (SELECT store, max(day) AS day FROM kpis GROUP BY store),
@@ -82,7 +86,7 @@ forecasts AS (
 advice_days AS (SELECT store, max(made_on) AS made_on FROM {schema}.price_recommendations GROUP BY store),
 advice AS (SELECT * FROM {schema}.price_recommendations JOIN advice_days USING (store, made_on)),
 empty_shelves AS (
-    SELECT s.*, (date_diff('day', greatest(s.first_day, l.day - 27), s.last_day) + 1)
+    SELECT s.*, l.day, (date_diff('day', greatest(s.first_day, l.day - 27), s.last_day) + 1)
         / (date_diff('day', s.first_day, s.last_day) + 1) AS share
     FROM {schema}.probable_stock_outs AS s JOIN last_days AS l USING (store)
     WHERE s.last_day > l.day - 28
@@ -91,6 +95,18 @@ lost AS (
     SELECT store, product, sum(lost_units * share) AS lost, sum(lost_units_p10 * share) AS lost_p10,
         sum(lost_units_p90 * share) AS lost_p90
     FROM empty_shelves GROUP BY store, product
+),
+empty_now AS (
+    SELECT store, product, max(first_day) AS first_day, max_by(probability, first_day) AS probability
+    FROM empty_shelves WHERE last_day >= day GROUP BY store, product
+),
+by_day AS (
+    SELECT store, product, regexp_replace(concat_ws(' ', {by_day}), '\\.?0+( |$)', '\\1', 'g') AS units_by_day
+    FROM (
+        SELECT r.store, r.product, r.units, l.day - r.day AS back
+        FROM read_parquet($recent, hive_partitioning = false) AS r JOIN last_days AS l USING (store)
+    )
+    GROUP BY store, product
 )
 SELECT {columns}
 FROM kpis AS k
@@ -101,4 +117,6 @@ LEFT JOIN {schema}.forecast_scores AS s ON s.store = k.store AND s.product = k.p
 LEFT JOIN {schema}.price_response AS e ON e.store = k.store AND e.product = k.product
 LEFT JOIN advice AS p ON p.store = k.store AND p.product = k.product
 LEFT JOIN lost AS o ON o.store = k.store AND o.product = k.product
+LEFT JOIN empty_now AS w ON w.store = k.store AND w.product = k.product
+LEFT JOIN by_day AS d ON d.store = k.store AND d.product = k.product
 """

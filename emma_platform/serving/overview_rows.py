@@ -20,6 +20,8 @@ from emma_platform.serving.overview import BY_STORE, overview_sql
 from emma_platform.serving.views import names_of, quoted, show
 
 _CHANGED = "changed"
+_MONTHS = 2
+"""Months with rows that hold the last `overview.SPARKLINE_DAYS` days."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Work:
 
     Attributes:
         last_month: the files of key figures of the stores to compute; of their other tables `prepare` made views.
+        recent: those of the month before as well.
         same: the stores whose rows are taken over.
         earlier: the schema that those are in.
     """
 
     last_month: list[str]
+    recent: list[str]
     same: list[str]
     earlier: str
 
@@ -59,7 +63,7 @@ def statement_digest() -> str:
 def files_by_store(files: Iterable[LakeFile]) -> dict[str, frozenset[str]]:
     """The files that each store's rows of the overview are computed from."""
     read = [file for file in files if file.table in BY_STORE and file.rows and file.store is not None]
-    last = set(newest(file for file in read if file.table == "product_kpis"))
+    last = set(newest((file for file in read if file.table == "product_kpis"), _MONTHS))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for file in read:
         if file.store is not None and (file.table != "product_kpis" or file.path in last):
@@ -79,12 +83,13 @@ def prepare(connection: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], ea
     same = {store for store, paths in now.items() if earlier and earlier.files.get(store) == paths}
     changed = now.keys() - same
     anew = [file for file in files if file.store in changed]
-    last_month = newest(file for file in anew if file.table == "product_kpis")
+    figures = [file for file in anew if file.table == "product_kpis"]
+    last_month = newest(figures)
     if last_month:
         connection.execute(f"CREATE SCHEMA {_CHANGED}")
         for table in BY_STORE[1:]:
             show(connection, _CHANGED, TABLES[table], [file for file in anew if file.table == table])
-    return Work(last_month, sorted(same), earlier.schema if earlier else "")
+    return Work(last_month, newest(figures, _MONTHS), sorted(same), earlier.schema if earlier else "")
 
 
 def fill(connection: duckdb.DuckDBPyConnection, schema: str, work: Work) -> None:
@@ -93,7 +98,7 @@ def fill(connection: duckdb.DuckDBPyConnection, schema: str, work: Work) -> None
     parameters: dict[str, list[str]] = {}
     if work.last_month:
         parts.append(f"({overview_sql(_CHANGED, f'{schema}.{quoted(PRODUCTS.name)}')})")
-        parameters["files"] = work.last_month
+        parameters |= {"files": work.last_month, "recent": work.recent}
     if work.same:
         taken = f"SELECT {names} FROM {work.earlier}.{quoted(PRODUCT_OVERVIEW.name)}"
         parts.append(f"({taken} WHERE store IN (SELECT unnest($same)))")

@@ -7,59 +7,20 @@ files for people (`export`) and publishing (`publish`).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
+from emma_platform.serving.listing import ADDENDS, LISTED, Listing
 from emma_platform.serving.opened import attach, open_named, open_newest
+from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page
 from emma_platform.serving.publication import Publication, ServingError, current
 from emma_platform.serving.selection import SCHEMA, select
-
-HISTORY_DAYS = 91
-"""Days of key figures on a product page: 13 weeks; every further month opens one more file, about 0.5 ms."""
-
-HISTORY_COLUMNS = (
-    "day", "units", "sold_units", "returned_units", "revenue", "sold_revenue", "discount", "average_price",
-    "gross_margin", "gross_margin_pct", "units_28d", "revenue_28d", "on_hand", "days_of_cover",
-)  # fmt: skip
-"""Key figures of each day on a product page."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProductPage:
-    """All that is known of one product in one store, from one publication; a table without rows says nothing is.
-
-    Attributes:
-        publication: where it was read.
-        store, product: whose page it is.
-        overview: its row of `product_overview`, if it was sold or in stock in the store's last 28 days.
-        kpis: figures of `product_kpis`, by day.
-        forecast: `sales_forecast` of the newest origin, by day.
-        past_forecasts: `sales_forecast` of earlier origins, by day and origin.
-        scores: its row of `forecast_scores`.
-        response: its row of `price_response`.
-        recommendation: its newest row of `price_recommendations`.
-        promotions: `promotions` of the store and of all stores, by first day.
-    """
-
-    publication: str
-    store: str
-    product: str
-    overview: pa.Table
-    kpis: pa.Table
-    forecast: pa.Table
-    past_forecasts: pa.Table
-    scores: pa.Table
-    response: pa.Table
-    recommendation: pa.Table
-    promotions: pa.Table
 
 
 class Reader:
@@ -206,6 +167,14 @@ class Reader:
         chosen = select(scope, name, stores=stores, first_day=first_day, last_day=last_day)
         return opened.ask(opened.check_stores(chosen), question, parameters or {})
 
+    def check_stores(self, scope: StoreScope, stores: Collection[str]) -> None:
+        """See that there are such stores.
+
+        Raises:
+            ServingError: there is no such store.
+        """
+        self._opened.check_stores(select(scope, "product_kpis", stores=stores))
+
     def store_days(self, scope: StoreScope, stores: Collection[str] | None = None) -> dict[str, tuple[date, date]]:
         """Each store's first day with a sale and last day with key figures; a store without figures is left out.
 
@@ -232,6 +201,12 @@ class Reader:
         """
         return self.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
 
+    def listing(self, scope: StoreScope) -> Listing:
+        """The rows of the product list; made for the first who asks with this scope, kept for the others."""
+        opened = self._opened
+        rows = select(scope, PRODUCT_OVERVIEW.name, columns=[*LISTED, *ADDENDS])
+        return opened.listings.of(scope, lambda: opened.rows(rows, batch_rows=100_000).read_all())
+
     def product(
         self,
         scope: StoreScope,
@@ -254,35 +229,7 @@ class Reader:
         Raises:
             ServingError: there is no such store or product.
         """
-        opened = self._opened
-        last_day = opened.last_days.get(store)
-        first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
-        opened.check_stores(select(scope, "product_kpis", stores=[store]))
-
-        def read(name: str, order: str = "") -> pa.Table:
-            return opened.few(select(scope, name, stores=[store], product=product), order=order)
-
-        kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
-        newest, earlier = _by_origin(read("sales_forecast", "day, made_on"))
-        page = ProductPage(
-            publication=opened.publication.id,
-            store=store,
-            product=product,
-            overview=read("product_overview"),
-            kpis=opened.few(kpis, order="day"),
-            forecast=newest,
-            past_forecasts=earlier,
-            scores=read("forecast_scores"),
-            response=read("price_response"),
-            recommendation=_by_origin(read("price_recommendations"))[0],
-            promotions=read("promotions", "first_day, last_day, store, kind"),
-        )
-        said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
-        if not any(rows.num_rows for rows in said) and not opened.count(select(scope, "products", product=product)):
-            raise ServingError(
-                f"there is no product {product!r} in store {store!r}; `emma export product_overview` lists them"
-            )
-        return page
+        return read_page(self._opened, scope, store, product, history_days, kpi_columns)
 
     def sql(self, scope: StoreScope, query: str) -> pa.Table:
         """The result of one SELECT over the published tables; it can write nothing and read no other file.
@@ -309,10 +256,3 @@ class Reader:
             except duckdb.Error as error:
                 raise ServingError(f"the query failed: {error}") from error
         return rows
-
-
-def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of the newest `made_on`, and the others, each by day where it has one."""
-    newest = pc.equal(rows["made_on"], pc.max(rows["made_on"]))
-    by = "day" if "day" in rows.column_names else "made_on"
-    return rows.filter(newest).sort_by(by), rows.filter(pc.invert(newest)).sort_by(by)

@@ -64,7 +64,7 @@ class Selection:
     def schema(self) -> pa.Schema:
         """The Arrow schema of the result."""
         whole = _arrow_schema(self.table.name)
-        return pa.schema([whole.field(name) for name in self.columns])
+        return whole if self.columns == self.table.names else pa.schema([whole.field(name) for name in self.columns])
 
     @property
     def in_files(self) -> bool:
@@ -73,9 +73,9 @@ class Selection:
 
     def pick(self, files: Mapping[str | None, list[tuple[str | None, str]]]) -> list[str]:
         """The paths that may hold such rows, of month and path by store; no month or store may be any."""
-        stores = sorted(files, key=lambda store: (store is None, store or ""))
-        if self.stores is not None:
-            stores = [store for store in stores if store is None or store in self.stores]
+        seen = self.stores
+        stores = [store for store in files if seen is None or store is None or store in seen]
+        stores.sort(key=lambda store: (store is None, store or ""))
         first = month_of(self.first_day) if self.first_day else ""
         last = month_of(self.last_day) if self.last_day else "~"
         return [path for store in stores for month, path in files[store] if month is None or first <= month <= last]

@@ -29,7 +29,7 @@ class Chain:
     def __init__(self, root: Path) -> None:
         self.store = DeltaStore(root / "lake")
         self.published = root / "published"
-        self.versions = chain.fill(self.store, stores=STORES, days=chain.days_before(40))
+        self.versions = chain.fill(self.store, stores=STORES, days=chain.days_before(75))
         self.number = 0
 
     def change(self, table: str, stores: tuple[str, ...], days: int = 1, mark: int = 7, back: int = 0) -> None:
@@ -80,10 +80,10 @@ def test_only_the_stores_whose_files_changed_are_computed(lived: Chain, computed
 
 def test_what_the_overview_does_not_show_computes_nothing(lived: Chain, computed: list[Work]) -> None:
     before = lived.publish()
-    lived.change("product_kpis", ("S001",), days=2, back=38)
+    lived.change("product_kpis", ("S001",), days=2, back=73)
     lived.change("stock", ("S002",))
     assert lived.publish().equals(before)
-    assert computed[1] == Work([], list(STORES), computed[1].earlier)
+    assert computed[1] == Work([], [], list(STORES), computed[1].earlier)
 
 
 def test_a_store_that_is_gone_or_loses_a_table_is_not_taken_over(lived: Chain, computed: list[Work]) -> None:
@@ -125,11 +125,12 @@ def test_the_files_of_a_store_are_those_of_its_last_month_and_its_other_tables()
 
     found = overview_rows.files_by_store(
         [
-            file("product_kpis", "2026-10"), file("product_kpis", "2026-11"), file("product_kpis", "2026-12", rows=0),
+            file("product_kpis", "2026-09"), file("product_kpis", "2026-10"), file("product_kpis", "2026-11"),
+            file("product_kpis", "2026-12", rows=0),
             file("sales_forecast", None), file("clean_sales", "2026-11"), file("product_kpis", None, store=None),
         ]
     )  # fmt: skip
-    assert found == {"S1": frozenset({"product_kpis-S1-2026-11", "sales_forecast-S1-None"})}
+    assert found == {"S1": frozenset({"product_kpis-S1-2026-10", "product_kpis-S1-2026-11", "sales_forecast-S1-None"})}
 
 
 def test_units_lost_to_empty_shelves_count_by_the_days_that_lie_within_four_weeks(lived: Chain) -> None:

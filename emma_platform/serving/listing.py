@@ -1,0 +1,166 @@
+"""The rows of the product list as they lie in memory: one state, one scope, made once and asked many times.
+
+Belongs here: which columns the list has, and what can be known of every row before anybody asks (its place in each
+order, the text that is searched, whether it needs attention). Does not belong here: what is asked (`product_list`).
+
+A publication never changes, so what is made for its first question serves all others: at 20,000 rows a question takes
+a tenth of what the same takes as SQL over the publication's file, for no statement is bound and no column is read.
+"""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.model.access import StoreScope
+from emma_platform.model.schema import Column, Type
+from emma_platform.serving.contents import PRODUCT_OVERVIEW
+
+LISTED = (
+    "store", "product", "name", "category", "day", "units_7d", "units_28d", "revenue_7d", "revenue_28d",
+    "growth_wow_pct", "growth_28d_pct", "gross_margin_28d", "forecast_units_28d", "forecast_units_28d_p10",
+    "forecast_units_28d_p90", "forecast_skill_vs_seasonal_naive", "current_price", "recommended_price", "status",
+    "expected_profit_uplift_p10", "expected_profit_uplift_p50", "expected_profit_uplift_p90", "probability_of_gain",
+    "recommendation_reason", "on_hand", "days_of_cover", "empty_shelf_since", "empty_shelf_probability", "abc_class",
+    "units_by_day_30d",
+)  # fmt: skip
+"""What the list shows of `product_overview`."""
+
+MARGIN = Column(
+    "gross_margin_28d_pct", Type.NUMBER, "Gross margin per revenue of the last 28 days.",
+    "100 * gross_margin_28d / revenue_28d", unit="%", nullable=True,
+)  # fmt: skip
+
+COLUMNS: tuple[Column, ...] = (*(PRODUCT_OVERVIEW.column(name) for name in LISTED), MARGIN)
+"""Every column of the list, with its meaning."""
+
+ADDENDS = ("revenue_14d", "revenue_previous_14d", "revenue_previous_7d")
+"""What the totals are computed from besides."""
+
+SUMMED = ("units_7d", "units_28d", "revenue_7d", "revenue_28d", "gross_margin_28d", *ADDENDS)
+"""What totals are sums of."""
+
+PARTS = 10_000
+"""The parts of an amount of money or units: all of its decimals."""
+
+SHORT_COVER_DAYS = 7
+"""Stock that lasts for less needs attention."""
+
+
+_MOST_KEPT = 8
+"""Scopes whose lists stay in memory: the rows of every store take 7 MB at 20,000, those of a scope their part of it."""
+
+
+class Attention(StrEnum):
+    """Why a product needs attention."""
+
+    PRICE = "price"
+    """Another price is recommended or worth trying."""
+    COVER = "cover"
+    """The stock lasts for less than `SHORT_COVER_DAYS` days."""
+    SHELF = "shelf"
+    """The shelf is probably empty."""
+    FORECAST = "forecast"
+    """The forecast has no skill over the same weekday of the last week."""
+
+
+@dataclass
+class Listing:
+    """The rows of one scope.
+
+    Attributes:
+        rows: `COLUMNS` and `ADDENDS`, by store and product.
+        searched: code and name of each row as `folded`.
+        attention: for each reason, whether it holds of each row.
+        with_cost, forecast: whether the cost of each row is known; its `forecast_units_28d`, NaN where there is none.
+        amounts: each of `SUMMED` as whole numbers of 1 / `PARTS`, 0 where it is not known: their sums are exact.
+    """
+
+    rows: pa.Table
+    searched: pa.Array[Any]
+    attention: dict[Attention, np.ndarray[Any, np.dtype[np.bool_]]]
+    with_cost: np.ndarray[Any, np.dtype[np.bool_]]
+    forecast: np.ndarray[Any, np.dtype[np.float64]]
+    amounts: dict[str, np.ndarray[Any, np.dtype[np.int64]]]
+    _counts: dict[str, dict[Any, int]] = field(default_factory=dict)
+    _orders: dict[tuple[str, bool], np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
+
+    def order(self, column: str, *, descending: bool) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The rows' numbers by a column; what is not known comes last, and ties are by store and product."""
+        if (column, descending) not in self._orders:
+            keys = [(column, "descending" if descending else "ascending", "at_end")]
+            keys += [(name, "ascending", "at_end") for name in ("store", "product") if name != column]
+            by = cast("Any", pc.sort_indices)(self.rows, sort_keys=keys)
+            self._orders[column, descending] = by.to_numpy().astype(np.int64)
+        return self._orders[column, descending]
+
+    def counts(self, column: str) -> dict[Any, int]:
+        """How many rows each value of a column has, by value; None comes last."""
+        if column not in self._counts:
+            found = Counter(self.rows[column].to_pylist())
+            self._counts[column] = dict(sorted(found.items(), key=lambda pair: (pair[0] is None, pair[0] or "")))
+        return self._counts[column]
+
+
+class Listings:
+    """The lists of a publication that were asked for last, one for each scope; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[StoreScope, Listing] = OrderedDict()
+
+    def of(self, scope: StoreScope, overview: Callable[[], pa.Table]) -> Listing:
+        """The list of a scope, from its rows of `product_overview` when it is not kept."""
+        with self._lock:
+            if scope not in self._kept:
+                self._kept[scope] = listing(overview())
+            self._kept.move_to_end(scope)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[scope]
+
+
+def listing(overview: pa.Table) -> Listing:
+    """The list over rows of `product_overview` that hold `LISTED` and `ADDENDS`."""
+    rows = overview.sort_by([("store", "ascending"), ("product", "ascending")]).combine_chunks()
+    margin, revenue = (rows[name].cast(pa.float64()).to_numpy() for name in ("gross_margin_28d", "revenue_28d"))
+    margin_pct = np.divide(100.0 * margin, revenue, out=np.full(len(margin), np.nan), where=revenue != 0)
+    rows = rows.append_column(MARGIN.name, pa.array(margin_pct, from_pandas=True))
+    cover, skill = (rows[name].to_numpy() for name in ("days_of_cover", "forecast_skill_vs_seasonal_naive"))
+    attention = {
+        Attention.PRICE: pc.is_in(rows["status"], value_set=pa.array(["recommend", "explore"])).to_numpy(),
+        Attention.COVER: cover < SHORT_COVER_DAYS,
+        Attention.SHELF: rows["empty_shelf_since"].is_valid().to_numpy(),
+        Attention.FORECAST: skill <= 0,
+    }
+    names = zip(rows["product"].to_pylist(), rows["name"].to_pylist(), strict=True)
+    return Listing(
+        rows=rows,
+        searched=pa.array([folded(f"{product}\n{name or ''}") for product, name in names], pa.string()),
+        attention=attention,
+        with_cost=rows["gross_margin_28d"].is_valid().to_numpy(),
+        forecast=rows["forecast_units_28d"].to_numpy(),
+        amounts={name: _whole(rows[name]) for name in SUMMED},
+    )
+
+
+def _whole(amounts: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    parts = cast("Any", pc.multiply)(amounts, pa.scalar(Decimal(PARTS))).cast(pa.int64())
+    found: np.ndarray[Any, np.dtype[np.int64]] = parts.fill_null(0).to_numpy()
+    return found
+
+
+def folded(text: str) -> str:
+    """A text without accents and without small and capital letters: Crème FRAÎCHE and creme fraiche are the same."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))

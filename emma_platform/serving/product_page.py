@@ -1,0 +1,115 @@
+"""All that is known of one product in one store, read from an open publication.
+
+Belongs here: what a product's page holds, and reading it. Does not belong here: what it looks like, and the list of
+products (`product_list`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.model.access import StoreScope
+from emma_platform.model.estimates import PRICE_RECOMMENDATIONS
+from emma_platform.serving.opened import Opened
+from emma_platform.serving.publication import ServingError
+from emma_platform.serving.selection import Selection, select
+
+HISTORY_DAYS = 91
+"""Days of key figures on a product page: 13 weeks; every further month opens one more file, about 0.5 ms."""
+
+HISTORY_COLUMNS = (
+    "day", "units", "sold_units", "returned_units", "revenue", "sold_revenue", "discount", "average_price",
+    "gross_margin", "gross_margin_pct", "units_28d", "revenue_28d", "on_hand", "days_of_cover",
+)  # fmt: skip
+"""Key figures of each day on a product page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """All that is known of one product in one store, from one publication; a table without rows says nothing is.
+
+    Attributes:
+        publication: where it was read.
+        store, product: whose page it is.
+        overview: its row of `product_overview`, if it was sold or in stock in the store's last 28 days.
+        kpis: figures of `product_kpis`, by day.
+        forecast: `sales_forecast` of the newest origin, by day.
+        past_forecasts: `sales_forecast` of earlier origins, by day and origin.
+        scores: its row of `forecast_scores`.
+        response: its row of `price_response`.
+        recommendation: its newest row of `price_recommendations`.
+        promotions: `promotions` of the store and of all stores, by first day.
+    """
+
+    publication: str
+    store: str
+    product: str
+    overview: pa.Table
+    kpis: pa.Table
+    forecast: pa.Table
+    past_forecasts: pa.Table
+    scores: pa.Table
+    response: pa.Table
+    recommendation: pa.Table
+    promotions: pa.Table
+
+
+def read_page(
+    opened: Opened,
+    scope: StoreScope,
+    store: str,
+    product: str,
+    history_days: int | None,
+    kpi_columns: Sequence[str],
+) -> ProductPage:
+    """The page; arguments and errors are those of `Reader.product`."""
+    last_day = opened.last_days.get(store)
+    first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
+    opened.check_stores(select(scope, "product_kpis", stores=[store]))
+
+    def of_product(name: str) -> Selection:
+        return select(scope, name, stores=[store], product=product)
+
+    kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
+    newest, earlier = _by_origin(opened.few(of_product("sales_forecast"), order="day, made_on"))
+    overview = opened.one(of_product("product_overview"))
+    page = ProductPage(
+        publication=opened.publication.id,
+        store=store,
+        product=product,
+        overview=overview,
+        kpis=opened.few(kpis, order="day"),
+        forecast=newest,
+        past_forecasts=earlier,
+        scores=opened.one(of_product("forecast_scores")),
+        response=opened.one(of_product("price_response")),
+        recommendation=_advice(overview)
+        if overview["recommendation_made_on"].null_count < overview.num_rows
+        else _by_origin(opened.few(of_product("price_recommendations")))[0],
+        promotions=opened.few(of_product("promotions"), order="first_day, last_day, store, kind"),
+    )
+    said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
+    if not any(rows.num_rows for rows in said) and not opened.count(select(scope, "products", product=product)):
+        raise ServingError(
+            f"there is no product {product!r} in store {store!r}; `emma export product_overview` lists them"
+        )
+    return page
+
+
+def _advice(overview: pa.Table) -> pa.Table:
+    """The newest row of `price_recommendations`, which the overview holds whole."""
+    schema = PRICE_RECOMMENDATIONS.arrow_schema()
+    names = {"made_on": "recommendation_made_on", "reason": "recommendation_reason"}
+    return overview.select([names.get(name, name) for name in schema.names]).rename_columns(schema.names).cast(schema)
+
+
+def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of the newest `made_on`, and the others, each by day where it has one."""
+    newest = pc.equal(rows["made_on"], pc.max(rows["made_on"]))
+    by = "day" if "day" in rows.column_names else "made_on"
+    return rows.filter(newest).sort_by(by), rows.filter(pc.invert(newest)).sort_by(by)
