@@ -78,9 +78,18 @@ def export(
     batch_rows = 2_000 if format == Format.XLSX else 20_000
     batches = reader.batches(scope, table, stores=stores, first_day=first_day, last_day=last_day, batch_rows=batch_rows)
     with _stream(out) as stream:
-        if format == Format.XLSX:
-            return write_sheet(batches, batches.schema, table, stream)
-        return _write_csv(batches, stream) if format == Format.CSV else _write_parquet(batches, stream)
+        return write_rows(batches, table, format, stream)
+
+
+def write_rows(batches: pa.RecordBatchReader, title: str, format: Format | str, out: BinaryIO) -> int:  # noqa: A002
+    """Write rows to an open stream as `export` says, and return how many.
+
+    Raises:
+        ServingError: a text is longer than a cell of Excel can hold.
+    """
+    if format == Format.XLSX:
+        return write_sheet(batches, batches.schema, title, out)
+    return _write_csv(batches, out) if format == Format.CSV else _write_parquet(batches, out)
 
 
 def _write_csv(batches: pa.RecordBatchReader, out: BinaryIO) -> int:

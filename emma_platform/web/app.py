@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
-from emma_platform.web import errors, health, logs, metrics, ops_link, static_files
+from emma_platform.web import api, api_advice, api_reference, errors, health, logs, metrics, ops_link, static_files
 from emma_platform.web.auth import pages as auth_pages
 from emma_platform.web.auth.attempts import clock
 from emma_platform.web.auth.identify import Identify
@@ -32,8 +32,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings, clock)
-    for router in (static_files.router, health.router, metrics.router, auth_pages.router, ops_link.router):
-        app.include_router(router)
+    for module in (static_files, health, metrics, auth_pages, ops_link, api, api_advice, api_reference):
+        app.include_router(module.router)
     errors.install(app)
     app.add_middleware(Identify)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
