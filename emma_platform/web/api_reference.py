@@ -163,8 +163,6 @@ def _describe(operation: Schema, answer: Schema, path: str) -> None:
     errors: dict[str, Schema] = {}
     if not path.endswith("/advice"):
         errors["304"] = {"description": "The answer that is held still holds."}
-        {} if path.endswith("/advice") else {"304": {"description": "The answer that is held still holds."}}
-    )
     error: Schema = {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     errors |= {status: {"description": text, **error} for status, text in _ERRORS.items()}
     operation["responses"] = {"200": {"description": operation["summary"], "content": content}, **errors}
