@@ -52,6 +52,7 @@ def dagster_app(stack: ExitStack, settings: Settings) -> tuple[ASGIApp, Callable
     `stack` ends them.
     """
     from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+    from dagster._utils.log import configure_loggers
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.version import __version__
 
@@ -73,6 +74,7 @@ def dagster_app(stack: ExitStack, settings: Settings) -> tuple[ASGIApp, Callable
                 read_only=signed is None or Permission.OPERATE not in signed.permissions,
             )
 
+    configure_loggers(formatter="colored", log_level="ERROR")
     running = stack.enter_context(services(settings))
     running.instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3_600, max_overflow=20)
     context = stack.enter_context(
@@ -101,10 +103,7 @@ def main(host: str, port: str, application: str, *tls: str) -> int:
     Returns:
         The exit status: 1 when a service died.
     """
-    from dagster._utils.log import configure_loggers
-
     settings = Settings()
-    configure_loggers(formatter="colored", log_level="ERROR")
     logs.configure(settings.request_log)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -121,7 +120,7 @@ def main(host: str, port: str, application: str, *tls: str) -> int:
         ssl_certfile=certificate, ssl_keyfile=key, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    # It answers at once, that Dagster is starting; signals are for this thread.
+    # It answers at once, that Dagster is starting, whose imports take seconds; signals are for this thread.
     serving = threading.Thread(target=lambda: asyncio.run(server.serve()))
     serving.start()
     died = False
