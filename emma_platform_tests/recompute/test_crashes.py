@@ -202,7 +202,7 @@ def test_a_file_that_the_disk_had_no_room_for_is_taken_once_it_has(tmp_path: Pat
     home.sell("large.csv", sale(receipt="R" * 3_000_000))
     times = home.settings.max_attempts + 1
     here, there = processes.Pipe(duplex=False)
-    started(midway.run_on_a_full_disk, tmp_path, 2_000_000, there, times).join()
+    started(midway.run_on_a_full_disk, tmp_path, 2_900_000, there, times).join()
     assert here.recv() == ""
     (failing,) = status(home.platform)["failing"]
     assert (failing["file"], failing["attempts"]) == ("large.csv", times)
