@@ -12,7 +12,18 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from emma_platform.settings import Settings
-from emma_platform.web import api, api_advice, api_reference, errors, health, logs, metrics, ops_link, static_files
+from emma_platform.web import (
+    api,
+    api_advice,
+    api_reference,
+    errors,
+    health,
+    logs,
+    metrics,
+    ops_link,
+    provenance_pages,
+    static_files,
+)
 from emma_platform.web.auth import pages as auth_pages
 from emma_platform.web.auth.attempts import clock
 from emma_platform.web.auth.identify import Identify
@@ -32,8 +43,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings, clock)
-    for module in (static_files, health, metrics, auth_pages, ops_link, api, api_advice, api_reference):
-        app.include_router(module.router)
+    parts = (static_files, health, metrics, auth_pages, provenance_pages, ops_link, api, api_advice, api_reference)
+    for part in parts:
+        app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Identify)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)

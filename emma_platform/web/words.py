@@ -59,6 +59,11 @@ def signed(value: Amount | None, say: Callable[[Amount | None], str] = money) ->
     return say(value) if value < 0 else f"+{say(value)}"
 
 
+def signed_count(value: Amount | None) -> str:
+    """Units with their sign: `+12`, `−3`."""
+    return signed(value, units)
+
+
 def day(value: date | None) -> str:
     """A day: `Sun 22 Nov 2026`."""
     return UNKNOWN if value is None else f"{value:%a} {value.day} {value:%b %Y}"
@@ -76,6 +81,6 @@ def moment(value: datetime | None) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (count, money, price, units, percent, share, signed, day, short_day, moment)
+    for function in (count, money, price, units, percent, share, signed, signed_count, day, short_day, moment)
 }
 """The same words for templates."""

@@ -1,0 +1,63 @@
+"""The pages that say where figures come from: a receipt, the data page, what changed.
+
+Belongs here: their routes. Does not belong here: what they show (`page_receipt`, `page_data`, `page_changes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+
+from emma_platform.model.access import Permission
+from emma_platform.serving.publication import ServingError
+from emma_platform.web.auth.signed import Signed, require
+from emma_platform.web.current import CurrentReader
+from emma_platform.web.page_changes import changes_values, earlier_ones
+from emma_platform.web.page_data import DataQuery, data_query, data_values
+from emma_platform.web.page_receipt import receipt_values
+from emma_platform.web.publication_shown import Shown, shown
+from emma_platform.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+Reads = Annotated[Signed, Depends(require(Permission.READ))]
+Seen = Annotated[Shown, Depends(shown)]
+Query = Annotated[DataQuery, Depends(data_query)]
+
+
+@router.get("/receipt")
+def receipt(
+    request: Request, signed: Reads, shown: Seen, store: str, product: str, day: date | None = None
+) -> Response:  # fmt: skip
+    """Everything behind a product's figures; store and product may have any name, so they stand in the query."""
+    return _page(request, "receipt.html", shown, lambda: receipt_values(shown, signed.scope, store, product, day))
+
+
+@router.get("/data")
+def data(request: Request, signed: Reads, shown: Seen, query: Query) -> Response:
+    """How fresh each store is, which files wait or fail, and which rows were set aside."""
+    return _page(request, "data.html", shown, lambda: data_values(shown, signed.scope, query))
+
+
+@router.get("/changes")
+def changes(request: Request, signed: Reads, shown: Seen, since: str = "") -> Response:
+    """What changed since an earlier publication; the one before, when none is named."""
+    current: CurrentReader = request.app.state.current
+    since = since or next((one.id for one in earlier_ones(shown)), "")
+
+    def values() -> dict[str, Any]:
+        return changes_values(shown, signed.scope, current.known_on(since) if since else None)
+
+    return _page(request, "changes.html", shown, values)
+
+
+def _page(request: Request, template: str, shown: Shown, values: Callable[[], dict[str, Any]]) -> Response:
+    """A page over a publication; what is not in it for who asks is not found."""
+    try:
+        found = values()
+    except ServingError as error:
+        raise HTTPException(404, str(error)) from error
+    return render(request, template, {"publication": shown.reader.publication, "publications": shown.publications()} | found)
