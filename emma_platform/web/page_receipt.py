@@ -26,7 +26,9 @@ def receipt_values(shown: Shown, scope: StoreScope, store: str, product: str, da
         ServingError: there is no such store, or it has no figures.
     """
     found = receipt(shown.reader, scope, store, product, day)
-    named = shown.reader.ask(scope, "products", "SELECT name FROM {rows} WHERE product = $product", {"product": product})
+    named = shown.reader.ask(
+        scope, "products", "SELECT name FROM {rows} WHERE product = $product", {"product": product}
+    )
     return {
         "receipt": found,
         "name": (named[0]["name"] if named else None) or product,

@@ -60,4 +60,6 @@ def _page(request: Request, template: str, shown: Shown, values: Callable[[], di
         found = values()
     except ServingError as error:
         raise HTTPException(404, str(error)) from error
-    return render(request, template, {"publication": shown.reader.publication, "publications": shown.publications()} | found)
+    return render(
+        request, template, {"publication": shown.reader.publication, "publications": shown.publications()} | found
+    )

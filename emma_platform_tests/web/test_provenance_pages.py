@@ -1,0 +1,90 @@
+"""The receipt, the data page and what changed, as people of different rights see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from emma_platform_tests.recompute.home import NOW, Home, sale
+from emma_platform_tests.web.people import People, cheap, people
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, list[str]]]:
+    """Two stores, a late file of one, a failing file; and the ids of the two publications, oldest first."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.sell("first.csv", *(sale(store, on) for store in ("S1", "A/B <&>") for on in range(30)), sale(quantity="x"))
+    ids = [home.update().publication]
+    home.platform = replace(home.platform, now=lambda: NOW + timedelta(days=1), run="a-run")
+    home.sell("late.csv", sale(on=20, receipt="L", quantity=4))
+    home.drop("broken.csv", "this,is\nno,sale\n")
+    ids.append(home.update().publication)
+    found = people(cheap(home.settings.home), stores=("A/B <&>",))
+    yield found, [one.id for one in ids if one is not None]
+    found.close()
+
+
+RECEIPT = {"store": "S1", "product": "P1"}
+
+
+def test_nobody_sees_anything_before_signing_in(shop: tuple[People, list[str]]) -> None:
+    browser = shop[0].browser()
+    for path in ("/data", "/changes", "/receipt?store=S1&product=P1"):
+        assert browser.get(path).status_code == 303, path
+
+
+def test_a_receipt_names_files_runs_and_partitions(shop: tuple[People, list[str]]) -> None:
+    page = shop[0].signed_in("anna").get("/receipt", params=RECEIPT).text
+    assert "late.csv" in page
+    assert "/dagster/assets/product_kpis?partition=2026-01-30%7CS1" in page
+    assert "/dagster/runs/a-run" in page
+    then = shop[0].signed_in("anna").get("/receipt", params=RECEIPT | {"known_on": shop[1][0]}).text
+    assert "late.csv" not in then
+    assert "known on" in then
+
+
+def test_who_may_not_look_at_dagster_gets_no_link_to_it(shop: tuple[People, list[str]]) -> None:
+    page = shop[0].signed_in("max").get("/receipt", params={"store": "A/B <&>", "product": "P1"})
+    assert page.status_code == 200
+    assert "/dagster" not in page.text
+    assert "A/B &lt;&amp;&gt;" in page.text
+
+
+def test_another_store_than_ones_own_is_not_found(shop: tuple[People, list[str]]) -> None:
+    browser = shop[0].signed_in("max")
+    assert browser.get("/receipt", params=RECEIPT).status_code == 404
+    assert browser.get("/data", params={"store": "S1"}).status_code == 404
+    for path in ("/data", "/data?reason=bad_quantity", "/changes"):
+        page = browser.get(path).text
+        assert "S1" not in page, path
+        assert "broken.csv" not in page, path
+
+
+def test_the_data_page_names_failing_files_and_shows_rows_set_aside(shop: tuple[People, list[str]]) -> None:
+    browser = shop[0].signed_in("olga")
+    page = browser.get("/data").text
+    assert "broken.csv" in page
+    assert "lacks the sales columns" in page
+    assert "2 of 3 files" in page
+    rows = browser.get("/data?reason=bad_quantity").text
+    assert "first.csv:62" in rows
+    assert browser.get("/data?reason=bad_quantity&days=28&page=2").status_code == 200
+
+
+def test_what_changed_names_the_late_file(shop: tuple[People, list[str]]) -> None:
+    browser = shop[0].signed_in("olga")
+    page = browser.get("/changes").text
+    assert "came late with 1 line" in page
+    assert "+10" in page
+    assert page == browser.get("/changes", params={"since": shop[1][0]}).text
+    assert "nothing before it" in browser.get("/changes", params={"known_on": shop[1][0]}).text
+    assert browser.get("/changes", params={"since": "nonsense"}).status_code == 404
+
+
+def test_the_data_of_a_home_where_nothing_is_published(tmp_path_factory: pytest.TempPathFactory) -> None:
+    found = people(cheap(tmp_path_factory.mktemp("new")))
+    assert found.signed_in("olga").get("/data").status_code == 404
+    found.close()
