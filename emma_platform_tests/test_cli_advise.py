@@ -90,8 +90,8 @@ def test_what_waits_for_a_decision_is_listed_by_its_gain(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (("decline", "S1", "P1"), "say why it is declined: --reason"),
-        (("change", "S1", "P1", "--price", "3.50"), "if it is meant so, say why: --reason"),
+        (("decline", "S1", "P1"), "say why it is declined, as its reason"),
+        (("change", "S1", "P1", "--price", "3.50"), "if it is meant so, give a reason"),
         (("change", "S1", "P1", "--price", "1.01"), "leaves a margin of 1 % (at least 5 %)"),
         (("change", "S1", "P1", "--price", "0"), "above zero"),
         (("accept", "S1", "nothing"), "there is no advice for product 'nothing' in store 'S1'"),

@@ -168,7 +168,7 @@ def _check_same(now: Advice, then: Advice, publication: str) -> None:
     if _terms(now) != _terms(then):
         raise AdviceError(
             f"the advice for {now.product} in {now.store} has changed since publication {publication}: "
-            f"then {_said(then)}, now {_said(now)}. Look at it again: `emma advise list`"
+            f"then {_said(then)}, now {_said(now)}. Look at it again"
         )
 
 
@@ -186,20 +186,20 @@ def _price(
     """The price decided on, seen to be complete."""
     if decision == "decline":
         if not reason:
-            raise AdviceError("say why it is declined: --reason; it is what the advice can be made better by")
+            raise AdviceError("say why it is declined, as its reason; it is what the advice can be made better by")
         return None
     if decision == "accept":
         if advice.status != "recommend" or advice.recommended_price is None:
             raise AdviceError(
                 f"for {advice.product} in {advice.store} nothing is recommended ({advice.status}): {advice.reason} "
-                "To charge another price all the same: `emma advise change`"
+                "To charge another price all the same, decide to change it"
             )
         return advice.recommended_price
     if price is None or price <= 0:
-        raise AdviceError("say which price is to be charged, above zero: --price")
+        raise AdviceError("say which price is to be charged, above zero")
     outside = _outside(advice, price, settings)
     if outside and not reason:
-        raise AdviceError(f"{price} {' and '.join(outside)}; if it is meant so, say why: --reason")
+        raise AdviceError(f"{price} {' and '.join(outside)}; if it is meant so, give a reason")
     return price.quantize(_CENTS)
 
 

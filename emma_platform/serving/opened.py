@@ -21,7 +21,7 @@ import pyarrow as pa
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.by_product import MOST_ROWS, ByProduct
 from emma_platform.serving.listing import Listings
-from emma_platform.serving.publication import Publication, ServingError, current, publications
+from emma_platform.serving.publication import NothingPublishedError, Publication, ServingError, current, publications
 from emma_platform.serving.selection import SCHEMA, Selection
 
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
@@ -189,7 +189,7 @@ def open_newest(published: Path) -> Opened:
             before, found = found, current(published)
             if found == before:
                 raise
-    raise ServingError(f"nothing is published in {published} yet; run `emma update`")
+    raise NothingPublishedError(f"nothing is published in {published} yet; run `emma update`")
 
 
 def open_named(published: Path, publication_id: str) -> Opened:

@@ -44,6 +44,8 @@ class ProductPage:
         response: its row of `price_response`.
         recommendation: its newest row of `price_recommendations`.
         promotions: `promotions` of the store and of all stores, by first day.
+        stock_outs: `probable_stock_outs`, by first day.
+        accuracy: its rows of `forecast_accuracy`, by days ahead.
     """
 
     publication: str
@@ -57,6 +59,8 @@ class ProductPage:
     response: pa.Table
     recommendation: pa.Table
     promotions: pa.Table
+    stock_outs: pa.Table
+    accuracy: pa.Table
 
 
 def read_page(
@@ -92,6 +96,8 @@ def read_page(
         if overview["recommendation_made_on"].null_count < overview.num_rows
         else _by_origin(opened.few(of_product("price_recommendations")))[0],
         promotions=opened.few(of_product("promotions"), order="first_day, last_day, store, kind"),
+        stock_outs=opened.few(of_product("probable_stock_outs"), order="first_day"),
+        accuracy=opened.few(of_product("forecast_accuracy"), order="horizon_days"),
     )
     said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
     if not any(rows.num_rows for rows in said) and not opened.count(select(scope, "products", product=product)):

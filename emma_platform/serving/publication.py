@@ -30,6 +30,10 @@ class ServingError(Exception):
     """What was asked for is not published; the message says what there is, or the remedy."""
 
 
+class NothingPublishedError(ServingError):
+    """There is no publication at all yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """One state of all tables.

@@ -21,6 +21,7 @@ from emma_platform.web import (
     logs,
     metrics,
     ops_link,
+    pages,
     provenance_pages,
     static_files,
 )
@@ -43,8 +44,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings, clock)
-    parts = (static_files, health, metrics, auth_pages, provenance_pages, ops_link, api, api_advice, api_reference)
-    for part in parts:
+    shown = (pages, provenance_pages, auth_pages, ops_link)
+    for part in (static_files, health, metrics, *shown, api, api_advice, api_reference):
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Identify)

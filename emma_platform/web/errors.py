@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from emma_platform.serving.publication import NothingPublishedError, ServingError
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError
 from emma_platform.web.auth.state import auth_of, log
@@ -27,6 +28,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotAllowedError, _not_allowed)
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(HTTPException, _failed)
+    app.add_exception_handler(NothingPublishedError, _nothing_published)
+    app.add_exception_handler(ServingError, _not_served)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -71,11 +74,22 @@ def _failed(request: Request, error: Exception) -> Response:
     return _answer(request, error.status_code, error.detail, dict(error.headers or {}))
 
 
-def _answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+def _nothing_published(request: Request, _error: Exception) -> Response:
+    text = "Drop sales files into the landing folder. As soon as they are taken, their figures are here."
+    return _answer(request, 503, text, {"retry-after": "15"}, title="Nothing is published yet")
+
+
+def _not_served(request: Request, error: Exception) -> Response:
+    return _answer(request, 404, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+
+def _answer(
+    request: Request, status: int, detail: str, headers: dict[str, str] | None = None, *, title: str | None = None
+) -> Response:
     if is_program(request):
         return problem(status, detail, headers)
-    title = HTTPStatus(status).phrase
-    answer = render(request, "message.html", {"title": title, "text": detail}, status=status)
+    said = {"title": title or HTTPStatus(status).phrase, "text": detail}
+    answer = render(request, "message.html", said, status=status)
     answer.headers.update(headers or {})
     return answer
 

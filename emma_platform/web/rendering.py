@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.routing import Match
 
 from emma_platform.model.access import Permission
 from emma_platform.web import words
@@ -99,5 +100,10 @@ def is_partial(request: Request) -> bool:
 def _places(request: Request, signed: Signed | None) -> list[Place]:
     if signed is None:
         return []
-    there = {getattr(route, "path", None) for route in request.app.routes}
-    return [place for place in PLACES if place.permission in signed.permissions and place.path in there]
+    return [place for place in PLACES if place.permission in signed.permissions and _has(request.app, place.path)]
+
+
+@cache
+def _has(app: FastAPI, path: str) -> bool:
+    asked = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return any(route.matches(asked)[0] is Match.FULL for route in app.routes)

@@ -79,8 +79,87 @@ def moment(value: datetime | None) -> str:
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y, %H:%M} UTC"
 
 
+def when(value: datetime) -> str:
+    """An instant of these days, short: `23 Nov 04:12`."""
+    return f"{value.day} {value:%b %H:%M}"
+
+
+_CHANCES = ((0.95, "almost certain"), (0.8, "very likely"), (0.6, "likely"))
+
+
+def chance(probability: float | None) -> str:
+    """A probability in words, for those who do not read percentages."""
+    if probability is None:
+        return "of unknown chance"
+    return next((said for least, said in _CHANCES if probability >= least), "as likely as not")
+
+
+def price_hint(row: Mapping[str, Any]) -> str:
+    """What `product_overview` says of the price, short enough for a list."""
+    status = row["status"]
+    if status == "recommend":
+        gain = units(row["expected_profit_uplift_p50"])
+        prices = f"{price(row['current_price'])} → {price(row['recommended_price'])}"
+        return f"{prices}, about {gain} more profit over 28 days, {chance(row['probability_of_gain'])}"
+    if status == "explore":
+        return f"test {price(row['recommended_price'])} instead of {price(row['current_price'])}"
+    if status == "hold":
+        return f"keep {price(row['current_price'])}"
+    if status == "blocked":
+        return "no advice: " + str(row["recommendation_reason"]).removeprefix("No advice: ").split(";")[0].rstrip(".")
+    return "not enough price history"
+
+
+_SHORT_DAYS = 7
+_LONG_DAYS = 120
+
+
+def shelf(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The state of the shelf in `product_overview`: how bad (good, warn, bad; empty when not known), and in words."""
+    on_hand, cover = row["on_hand"], row["days_of_cover"]
+    if on_hand is not None and on_hand <= 0:
+        return "bad", "out of stock"
+    if row["empty_shelf_since"] is not None:
+        return "bad", "probably empty"
+    if cover is None:
+        return "", "no stock count" if on_hand is None else "not sold lately"
+    if cover < _SHORT_DAYS:
+        return "warn", f"{cover:.0f} {'day' if round(cover) == 1 else 'days'} left"
+    return "good", "over 4 months" if cover > _LONG_DAYS else f"{cover:.0f} days"
+
+
+def trend(change_pct: float | None) -> tuple[str, str, str]:
+    """A change: class, arrow and what a screen reader says."""
+    if change_pct is None:
+        return "", "", "not known"
+    if abs(change_pct) < 1:
+        return "", "→", "about the same"
+    said = f"{abs(change_pct):.0f} percent"
+    return ("good", "▲", f"up {said}") if change_pct > 0 else ("bad", "▼", f"down {said}")
+
+
+def trend_short(change_pct: float | None) -> str:
+    """A change for the eye: `▲ 12 %`."""
+    return UNKNOWN if change_pct is None else f"{trend(change_pct)[1]} {abs(change_pct):,.0f} %"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (count, money, price, units, percent, share, signed, signed_count, day, short_day, moment)
+    for function in (
+        count,
+        money,
+        price,
+        units,
+        percent,
+        share,
+        signed,
+        signed_count,
+        day,
+        short_day,
+        moment,
+        when,
+        chance,
+        trend,
+    )  # fmt: skip
 }
 """The same words for templates."""

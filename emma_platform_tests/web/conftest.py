@@ -1,4 +1,4 @@
-"""A company's people in a browser, on a user database of each kind."""
+"""A company's people in a browser, on a user database of each kind; publications for them to look at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.rivals.on_demand.postgres import data_folder, server
+from emma_platform_tests.web.chain_home import chain_home
 from emma_platform_tests.web.people import Clock, People, cheap, people
 
 
@@ -49,3 +50,9 @@ def company(users_url: str, tmp_path: Path, clock: Clock) -> Iterator[People]:
     found = people(cheap(tmp_path, users_url=users_url, company="Kramer & Sons"), clock=clock)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two publications of a small chain."""
+    return chain_home(tmp_path_factory)

@@ -1,0 +1,238 @@
+"""The page of one product in one store: what its template is given.
+
+Belongs here: choosing and arranging what the reader says of the product. Does not belong here: routes (`pages`), charts
+(`charts`) and the look (`templates/product.html`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow.compute as pc
+
+from emma_platform.model.access import StoreScope
+from emma_platform.model.advice import ADVICE_EFFECTS
+from emma_platform.model.estimates import PRICE_GUARDRAILS
+from emma_platform.serving.advice import Advice, AdviceError, advice_for
+from emma_platform.serving.changes import explain_change
+from emma_platform.serving.periods import DEFAULT_DAYS, Period
+from emma_platform.serving.price_curve import price_curve
+from emma_platform.serving.product_page import ProductPage
+from emma_platform.web import charts, words
+from emma_platform.web.addresses import product_path
+from emma_platform.web.shown import Shown
+
+WHY = {"revenue": "Revenue", "units": "Units", "gross_margin": "Gross margin"}
+"""The key figures whose change is split into parts."""
+
+GUARDRAIL_WORDS = {
+    "minimum_margin": "the lowest margin",
+    "largest_step": "the largest step at once",
+    "price_ending": "the price endings",
+    "short_stock": "no cut while the stock is short",
+    "cool_down": "the rest after a change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A key figure: its value, and how it moved against the 28 days before.
+
+    Attributes:
+        label, column: what it is called, and the column that the glossary explains.
+        value, note: what is shown, large and small.
+        change_pct: None where there is nothing to compare with.
+        why: the name for the question why, or None.
+    """
+
+    label: str
+    column: str
+    value: str
+    note: str = ""
+    change_pct: float | None = None
+    why: str | None = None
+
+
+def product_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
+    """All that the template of the page needs.
+
+    Raises:
+        ServingError: there is no such store or product.
+    """
+    page = shown.reader.product(scope, store, product)
+    row = next(iter(page.overview.to_pylist()), None)
+    curve = price_curve(row, shown.settings) if row else None
+    fan = charts.fan(page)
+    named = row or _named(shown, scope, product)
+    return {
+        "store": store,
+        "product": product,
+        "name": named.get("name") or product,
+        "category": named.get("category"),
+        "store_name": shown.store_names(scope).get(store, store),
+        "row": row,
+        "here": product_path(store, product),
+        "publication": shown.reader.publication,
+        "last_day": shown.reader.last_days(scope).get(store),
+        "cards": cards(page, row),
+        "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
+        "fan_sentence": charts.fan_sentence(page),
+        "fan_rows": _fan_rows(page),
+        "curve": curve,
+        "curve_data": json.dumps(charts.curve(curve, row), separators=(",", ":")) if curve and row else None,
+        "curve_sentence": charts.curve_sentence(curve, row) if curve and row else None,
+        "guardrails": _guardrails(row),
+        "response": next(iter(page.response.to_pylist()), None),
+        "accuracy": page.accuracy.to_pylist(),
+        "stock_outs": page.stock_outs.to_pylist()[-3:],
+        "shelf": words.shelf(row) if row else ("", "not sold or counted lately"),
+        "sql": _sql(store, product),
+        **advice_values(shown, scope, store, product),
+    }
+
+
+def advice_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
+    """What the advice box and the ledger need."""
+    try:
+        advice: Advice | None = advice_for(shown.reader, scope, shown.settings.landing, store, product)
+    except AdviceError:
+        advice = None
+    effects = shown.reader.table(scope, ADVICE_EFFECTS.name, stores=[store])
+    mine = effects.filter(pc.field("product") == product).sort_by([("decided_at", "descending")])
+    return {
+        "advice": advice,
+        "ledger": mine.to_pylist(),
+        "here": product_path(store, product),
+        "publication": shown.reader.publication,
+        "error": None,
+        "given": {"decision": None, "price": "", "reason": ""},
+    }
+
+
+def why_values(shown: Shown, scope: StoreScope, store: str, product: str, kpi: str) -> dict[str, Any]:
+    """Why a key figure moved from the 28 days before to the last 28.
+
+    Raises:
+        ServingError: nothing of it was sold in these periods, or there is no such figure.
+    """
+    last_day = shown.reader.last_days(scope).get(store, date.min + timedelta(days=2 * DEFAULT_DAYS))
+    second = Period(last_day - timedelta(days=DEFAULT_DAYS - 1), last_day)
+    change = explain_change(shown.reader, scope, kpi, second.before(), second, stores=[store], product=product)
+    before, after, parts = change.shown()
+    say = words.units if kpi == "units" else words.money
+    largest = max((abs(amount) for _, amount in parts), default=Decimal(1)) or Decimal(1)
+    return {
+        "kpi": WHY[kpi],
+        "why_kinds": WHY,
+        "before": say(before),
+        "after": say(after),
+        "change": words.signed(after - before, say),
+        "parts": [
+            {"label": part.label, "meaning": part.meaning, "amount": words.signed(amount, say), "up": amount > 0,
+             "width": round(float(abs(amount) / largest) * 100)}
+            for part, amount in parts
+        ],
+        "notes": change.notes(),
+    }  # fmt: skip
+
+
+def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
+    """The six key figures; those that nothing is known of say so."""
+    if row is None:
+        return []
+    now, before = _halves(page, row["day"])
+    margin = _change(now["gross_margin"], before["gross_margin"])
+    sold, brought = before["sold_units"], before["sold_revenue"]
+    price_before = brought / sold if brought and sold else None
+    interval = (
+        f"80 %: {words.units(row['forecast_units_28d_p10'])} to {words.units(row['forecast_units_28d_p90'])} units"
+        if row["forecast_units_28d"] is not None
+        else "not sold often enough"
+    )
+    cover = "" if row["on_hand"] is None else f"{words.units(row['on_hand'])} on hand"
+    return [
+        Card("Revenue, 28 days", "revenue_28d", words.money(row["revenue_28d"]),
+             f"rank {row['revenue_rank_28d']} in the store", _change(now["revenue"], before["revenue"]), "revenue"),
+        Card("Units, 28 days", "units_28d", words.units(row["units_28d"]), f"on {row['selling_days_28d']} of 28 days",
+             _change(now["units"], before["units"]), "units"),
+        Card("Gross margin, 28 days", "gross_margin_28d", words.money(row["gross_margin_28d"]),
+             _margin(row), margin, None if row["gross_margin_28d"] is None else "gross_margin"),
+        Card("Average price", "average_price_28d", words.price(row["average_price_28d"]),
+             "" if row["unit_cost"] is None else f"cost {words.price(row['unit_cost'])}",
+             _change(row["average_price_28d"], price_before)),
+        Card("Forecast, 28 days", "forecast_units_28d", words.units(row["forecast_units_28d"]), interval,
+             _change(row["forecast_units_28d"], float(row["units_28d"]))),
+        Card("Stock lasts", "days_of_cover",
+             words.UNKNOWN if row["days_of_cover"] is None else f"{row['days_of_cover']:.0f} days",
+             cover or "no stock count"),
+    ]  # fmt: skip
+
+
+def _named(shown: Shown, scope: StoreScope, product: str) -> Mapping[str, Any]:
+    """What the products file says of a product."""
+    known = shown.reader.table(scope, "products", columns=("product", "name", "category"))
+    return next(iter(known.filter(pc.field("product") == product).to_pylist()), {})
+
+
+def _margin(row: Mapping[str, Any]) -> str:
+    if row["gross_margin_28d"] is None:
+        return "its cost is not known"
+    return f"{words.share(row['gross_margin_28d'] / row['revenue_28d'], 1)} of revenue" if row["revenue_28d"] else ""
+
+
+def _change(now: float | Decimal | None, before: float | Decimal | None) -> float | None:
+    if now is None or before is None or before <= 0:
+        return None
+    return 100 * (float(now) / float(before) - 1)
+
+
+_SUMMED = ("revenue", "units", "sold_units", "sold_revenue", "gross_margin")
+_Sums = Mapping[str, float | None]
+
+
+def _halves(page: ProductPage, last_day: date) -> tuple[_Sums, _Sums]:
+    """Sums of the last 28 days and of the 28 before; None where a day's value is not known."""
+    middle = last_day - timedelta(days=DEFAULT_DAYS)
+    first = middle - timedelta(days=DEFAULT_DAYS)
+    days = page.kpis.to_pylist()
+
+    def sums(after: date, to: date) -> _Sums:
+        rows = [row for row in days if after < row["day"] <= to]
+        return {
+            name: None if any(row[name] is None for row in rows) else float(sum(row[name] for row in rows))
+            for name in _SUMMED
+        }
+
+    return sums(middle, last_day), sums(first, middle)
+
+
+def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:
+    """What each guardrail costs a week, where it costs anything; and whether it is the one that binds."""
+    if row is None:
+        return []
+    costs = [(name, row[f"{name}_cost"]) for name in PRICE_GUARDRAILS]
+    return [
+        (GUARDRAIL_WORDS[name], words.money(cost), name == row["binding_constraint"])
+        for name, cost in costs
+        if cost is not None and cost >= 0.005  # noqa: PLR2004 - less is no cent
+    ]
+
+
+def _fan_rows(page: ProductPage) -> list[dict[str, Any]]:
+    """The chart as a table: the next 28 days, then the last 28, newest first."""
+    ahead = [
+        {"day": row["day"], "sold": None, **{name: row[name] for name in charts.BANDS}}
+        for row in page.forecast.to_pylist()
+    ]
+    past = [{"day": row["day"], "sold": row["sold_units"]} for row in page.kpis.to_pylist()]
+    return ahead + past[: -DEFAULT_DAYS - 1 : -1]
+
+
+def _sql(store: str, product: str) -> str:
+    quoted = [value.replace("'", "''") for value in (store, product)]
+    return f"SELECT * FROM product_kpis WHERE store = '{quoted[0]}' AND product = '{quoted[1]}' ORDER BY day"

@@ -1,0 +1,131 @@
+"""The pages that people live in: the list on the left, a product on the right, the glossary.
+
+Belongs here: their routes. Does not belong here: what they show (`page_list`, `page_product`, `page_glossary`), sign-in
+(`auth`), receipts and data, the API.
+
+One address answers three ways: whole to a browser, the detail or the list alone to htmx, by what it replaces.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from emma_platform.model.access import Permission
+from emma_platform.serving.advice import AdviceError, decide
+from emma_platform.web.addresses import name_of, product_path
+from emma_platform.web.auth.signed import Signed, require
+from emma_platform.web.page_glossary import glossary_values
+from emma_platform.web.page_list import ListQuery, list_query, list_values
+from emma_platform.web.page_product import WHY, advice_values, product_values, why_values
+from emma_platform.web.rendering import is_partial, render
+from emma_platform.web.shown import Shown, shown
+
+router = APIRouter(include_in_schema=False)
+
+Reads = Annotated[Signed, Depends(require(Permission.READ))]
+Decides = Annotated[Signed, Depends(require(Permission.DECIDE))]
+ShownHere = Annotated[Shown, Depends(shown)]
+Query = Annotated[ListQuery, Depends(list_query)]
+
+
+@router.get("/")
+@router.get("/products")
+def products(request: Request, signed: Reads, shown: ShownHere, query: Query) -> Response:
+    """The list; the detail says what to do next."""
+    values = list_values(shown, signed.scope, query)
+    return render(request, _list_template(request, query) or "products.html", _frame(shown) | values)
+
+
+@router.get("/products/{store_segment}/{product_segment}")
+def product(
+    request: Request, store_segment: str, product_segment: str, signed: Reads, shown: ShownHere, query: Query
+) -> Response:
+    """The list and a product's detail; alone the detail, or the list beside it."""
+    store, product = name_of(store_segment), name_of(product_segment)
+    part = _list_template(request, query)
+    if part:
+        return render(request, part, _frame(shown) | list_values(shown, signed.scope, query))
+    values = _frame(shown) | product_values(shown, signed.scope, store, product)
+    if is_partial(request):
+        return render(request, "product.html", values | {"list_query": query.address()})
+    return render(request, "products.html", list_values(shown, signed.scope, query) | values)
+
+
+@router.get("/products/{store_segment}/{product_segment}/why/{kpi}")
+def why(
+    request: Request, store_segment: str, product_segment: str, kpi: str, signed: Reads, shown: ShownHere
+) -> Response:
+    """Why a key figure moved: the parts of the change."""
+    store, product = name_of(store_segment), name_of(product_segment)
+    kpi = kpi if kpi in WHY else "revenue"
+    values = why_values(shown, signed.scope, store, product, kpi)
+    values |= {"here": product_path(store, product), "product": product, "store": store}
+    return render(request, "why.html" if is_partial(request) else "why_page.html", _frame(shown) | values)
+
+
+@router.post("/products/{store_segment}/{product_segment}/decision")
+def decision(
+    request: Request,
+    store_segment: str,
+    product_segment: str,
+    signed: Decides,
+    decision: Annotated[str, Form(pattern="^(accept|change|decline)$")],
+    publication: Annotated[str, Form()],
+    price: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Decide on the advice, as somebody read it in a publication; what cannot be decided says why."""
+    store, product = name_of(store_segment), name_of(product_segment)
+    now, error = shown(request), None
+    try:
+        amount = _amount(price) if decision == "change" else None
+        decide(
+            now.reader, signed.scope, now.settings, store, product, decision, now=datetime.now(UTC), price=amount,
+            reason=reason.strip() or None, decided_by=signed.name, publication=publication,
+        )  # fmt: skip
+    except AdviceError as refused:
+        error = str(refused)
+    if error is None and not is_partial(request):
+        return RedirectResponse(f"{product_path(store, product)}?{request.url.query}#advice", status_code=303)
+    part = is_partial(request)
+    values = (advice_values if part else product_values)(now, signed.scope, store, product)
+    given = {"decision": decision if error else None, "price": price, "reason": reason}
+    values |= _frame(now) | {"error": error, "given": given, "store": store, "product": product}
+    if not part:
+        values |= list_values(now, signed.scope, ListQuery())
+    return render(request, "advice.html" if part else "products.html", values, status=422 if error else 200)
+
+
+@router.get("/glossary")
+def glossary(request: Request, signed: Reads) -> Response:  # noqa: ARG001 - who is signed in may read it
+    """Every column of every table: what it means, how it is computed, in which unit."""
+    return render(request, "glossary.html", glossary_values())
+
+
+def _frame(shown: Shown) -> dict[str, object]:
+    """What every page over a publication shows around itself."""
+    return {"publication": shown.reader.publication, "publications": shown.publications(), "known_on": shown.known_on}
+
+
+def _list_template(request: Request, query: ListQuery) -> str | None:
+    """The part of the list that is replaced, if it is one."""
+    if not is_partial(request):
+        return None
+    if query.offset:
+        return "rows.html"
+    return "results.html" if request.headers.get("hx-target", "").endswith("#results") else None
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        raise AdviceError(f"{text!r} is no price; write it like 2.49") from None
+    if not amount.is_finite():
+        raise AdviceError(f"{text!r} is no price; write it like 2.49")
+    return amount

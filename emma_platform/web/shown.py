@@ -1,0 +1,67 @@
+"""Which publication a page shows, and the names in it.
+
+Belongs here: the reader a request is answered from, and the few names that every page needs, kept by publication. Does
+not belong here: opening publications (`current`) and the figures of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fastapi import Request
+
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.serving.publication import Publication, publications
+from emma_platform.serving.reader import Reader
+from emma_platform.settings import Settings
+from emma_platform.web.current import CurrentReader
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A request's publication.
+
+    Attributes:
+        reader: of the newest publication, or of the one asked for.
+        known_on: the earlier publication that was asked for by `?known_on=`; None for the newest.
+        settings: of the application.
+    """
+
+    reader: Reader
+    known_on: str | None
+    settings: Settings
+
+    def publications(self) -> list[Publication]:
+        """Those that can be read, newest first."""
+        return publications(self.settings.published)
+
+    def store_names(self, scope: StoreScope) -> dict[str, str]:
+        """The stores that may be seen, each with its name where the stores file gives one."""
+        named = _store_names(self.reader)
+        return {store: named.get(store, store) for store in self.reader.stores(scope)}
+
+
+def shown(request: Request, known_on: str | None = None) -> Shown:
+    """The dependency of a page: `shown: Annotated[Shown, Depends(shown)]`.
+
+    Raises:
+        ServingError: nothing is published yet, or the publication is not kept.
+    """
+    current: CurrentReader = request.app.state.current
+    known_on = known_on or None
+    reader = current.newest() if known_on is None else current.known_on(known_on)
+    return Shown(reader, known_on, request.app.state.settings)
+
+
+_STORE_NAMES: WeakKeyDictionary[Reader, Mapping[str, str]] = WeakKeyDictionary()
+
+
+def _store_names(reader: Reader) -> Mapping[str, str]:
+    """The names in the stores file; a reader stays with one publication, so they are read once."""
+    if reader not in _STORE_NAMES:
+        stores: list[dict[str, Any]] = reader.table(EVERY_STORE, "stores", columns=("store", "name")).to_pylist()
+        _STORE_NAMES[reader] = {row["store"]: row["name"] for row in stores if row["name"]}
+    return _STORE_NAMES[reader]

@@ -1,0 +1,87 @@
+"""What charts are given to draw."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emma_platform.model.access import EVERY_STORE
+from emma_platform.serving.price_curve import price_curve
+from emma_platform.serving.product_page import ProductPage
+from emma_platform.serving.reader import Reader
+from emma_platform.settings import Settings
+from emma_platform.web import charts
+
+LAST = date(2026, 11, 22)
+
+
+def page(**tables: list[dict[str, Any]]) -> ProductPage:
+    """A page whose tables hold these rows."""
+    names = set(ProductPage.__dataclass_fields__) - {"publication", "store", "product"}
+    given = {name: pa.Table.from_pylist(tables.get(name, [])) for name in names}
+    return ProductPage(publication="p", store="S", product="P", **given)
+
+
+SOLD = [{"day": LAST - timedelta(days=back), "sold_units": back} for back in (3, 1, 0)]
+AHEAD = [
+    {"day": LAST + timedelta(days=ahead), "mean": 2.0, "p025": 0.0, "p10": 1.0, "p90": 3.0, "p975": 4.0}
+    for ahead in range(1, 29)
+]
+
+
+def test_the_fan_begins_where_the_history_ends_and_a_day_without_a_row_sold_nothing() -> None:
+    drawn = charts.fan(page(kpis=SOLD, forecast=AHEAD))
+    assert drawn["sold"][:4] == [3, 0, 1, 0]
+    assert drawn["sold"][4:] == [None] * 28
+    assert drawn["mean"][:4] == [None] * 4
+    assert drawn["mean"][4:] == [2.0] * 28
+    assert drawn["days"][3] == drawn["today"]
+    assert {len(drawn[name]) for name in ("days", "sold", *charts.BANDS)} == {32}
+
+
+def test_promotions_and_empty_shelves_are_cut_to_the_days_shown() -> None:
+    runs = [
+        {"first_day": LAST - timedelta(days=90), "last_day": LAST - timedelta(days=80)},
+        {"first_day": LAST - timedelta(days=9), "last_day": LAST - timedelta(days=2)},
+        {"first_day": LAST + timedelta(days=20), "last_day": LAST + timedelta(days=60)},
+    ]
+    drawn = charts.fan(page(kpis=SOLD, forecast=AHEAD, promotions=runs, stock_outs=runs[:2]))
+    today = drawn["today"]
+    assert drawn["promotions"] == [[today - 3, today - 2], [today + 20, today + 28]]
+    assert drawn["empty"] == [[today - 3, today - 2]]
+
+
+def test_without_sales_and_forecast_there_is_nothing_to_draw() -> None:
+    assert charts.fan(page()) == {}
+    assert charts.fan_sentence(page()) == "There are no sales in the last 28 days."
+
+
+@given(st.lists(st.floats(-5, 1e6), min_size=1, max_size=60))
+def test_a_sparkline_stays_within_its_picture(values: list[float]) -> None:
+    drawn = str(charts.sparkline(values))
+    if max(values) <= 0:
+        assert not drawn
+        return
+    points = drawn.split('points="')[1].split('"', maxsplit=1)[0].split()
+    assert len(points) == len(values)
+    for point in points:
+        x, y = map(float, point.split(","))
+        assert 0 <= x <= charts.WIDTH
+        assert 0 <= y <= charts.HEIGHT
+
+
+def test_sentences_say_what_the_figures_of_a_real_product_say(shared_home: Path) -> None:
+    reader = Reader(shared_home / "published")
+    rows = reader.overview(EVERY_STORE).to_pylist()
+    advised = next(row for row in rows if row["status"] == "recommend")
+    sentence = charts.fan_sentence(reader.product(EVERY_STORE, advised["store"], advised["product"]))
+    assert sentence.startswith(f"{advised['sold_units_28d']:.0f} sold in the last 28 days; ")
+    curve = price_curve(advised, Settings(home=shared_home))
+    assert curve is not None
+    assert f"{advised['recommended_price']:.2f}" in charts.curve_sentence(curve, advised)
+    assert curve.allowed[0] <= advised["recommended_price"] <= curve.allowed[1]

@@ -1,0 +1,117 @@
+"""The pages as the server gives them: whole or in parts, within somebody's stores, and to those who may decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from emma_platform.serving.publication import publications
+from emma_platform_tests.web.chain_home import own_home
+from emma_platform_tests.web.people import People, cheap, people
+
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture(scope="module")
+def company(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """Olga sees every store, Max only S002."""
+    found = people(cheap(own_home(shared_home, tmp_path_factory.mktemp("pages"))), stores=("S002",))
+    yield found
+    found.close()
+
+
+def addresses(text: str) -> list[str]:
+    """The products that a list leads to."""
+    return re.findall(r'class="open" href="(/products/[^"?]+)', text)
+
+
+def test_the_list_comes_whole_as_results_or_as_more_rows(company: People) -> None:
+    olga = company.signed_in("olga")
+    whole = olga.get("/products").text
+    assert whole.startswith("<!doctype html>")
+    assert len(addresses(whole)) == 50
+    results = olga.get("/products", headers=PART | {"HX-Target": "section#results"}).text
+    assert addresses(results) == addresses(whole)
+    assert "<html" not in results
+    rows = olga.get("/products?offset=50", headers=PART).text
+    assert "<thead" not in rows
+    assert len(addresses(rows)) == 8
+    assert not set(addresses(rows)) & set(addresses(whole))
+
+
+def test_a_product_comes_whole_or_alone_from_the_same_address(company: People) -> None:
+    olga = company.signed_in("olga")
+    address = addresses(olga.get("/products").text)[0]
+    whole, alone = olga.get(address), olga.get(address, headers=PART)
+    assert alone.text.lstrip().startswith("<article")
+    assert alone.text.strip() in whole.text
+    assert "HX-Request" in whole.headers["vary"]
+    assert whole.headers["cache-control"] == "no-store"
+
+
+def test_a_manager_sees_only_the_own_store(company: People) -> None:
+    browser = company.signed_in("max")
+    text = browser.get("/products").text
+    assert {address.split("/")[2] for address in addresses(text)} == {"S002"}
+    other = addresses(company.signed_in("olga").get("/products?store=S001").text)[0]
+    for path in (other, f"{other}/why/revenue", "/products?store=S001"):
+        assert browser.get(path).status_code == 404
+    form = {"decision": "accept", "publication": "any"}
+    assert browser.post(f"{other}/decision", data=form).status_code == 404
+
+
+def test_only_who_may_decide_is_offered_it_and_can(company: People) -> None:
+    query = "/products?attention=price&sort=expected_profit_uplift_p50"
+    anna, olga = company.signed_in("anna"), company.signed_in("olga")
+    address = addresses(olga.get(query).text)[-1]
+    assert "/decision" not in anna.get(address).text
+    form = {"decision": "decline", "reason": "no", "publication": _newest(company)}
+    assert anna.post(f"{address}/decision", data=form).status_code == 403
+    assert olga.post(f"{address}/decision", data=form | {"reason": ""}).status_code == 422
+    assert olga.post(f"{address}/decision", data=form).headers["location"].startswith(address)
+    assert "“no”" in olga.get(address).text
+
+
+def test_the_parts_of_a_change_sum_to_it(company: People) -> None:
+    olga = company.signed_in("olga")
+    address = addresses(olga.get("/products").text)[0]
+    text = unescape(olga.get(f"{address}/why/units").text).replace("−", "-").replace(",", "")
+    amounts = [float(amount) for amount in re.findall(r'<dd class="number [a-z]+">([-+0-9.]+)', text)]
+    total = re.search(r"<strong>([-+0-9.]+)</strong>", text)
+    assert total is not None
+    assert sum(amounts) == pytest.approx(float(total[1]), abs=1.0)
+
+
+def test_an_earlier_publication_says_less(company: People) -> None:
+    olga = company.signed_in("olga")
+    earlier = publications(company.auth.settings.published)[-1].id
+    now, then = olga.get("/products").text, olga.get(f"/products?known_on={earlier}").text
+    assert "You look at what was known on" in then
+    assert "You look at what was known on" not in now
+    address = addresses(now)[0]
+    assert "Sun 22 Nov" in olga.get(address).text
+    assert "Sat 21 Nov" in olga.get(f"{address}?known_on={earlier}").text
+
+
+def test_before_the_first_publication_the_page_says_what_to_do(tmp_path: Path) -> None:
+    alone = people(cheap(tmp_path))
+    answer = alone.signed_in("olga").get("/products")
+    assert answer.status_code == 503
+    assert "Nothing is published yet" in answer.text
+    alone.close()
+
+
+def test_every_kpi_of_a_page_leads_to_its_entry_in_the_glossary(company: People) -> None:
+    olga = company.signed_in("olga")
+    entries = set(re.findall(r'id="([^"]+)"', olga.get("/glossary").text))
+    asked = set(re.findall(r'href="/glossary#([^"]+)"', olga.get(addresses(olga.get("/products").text)[0]).text))
+    assert len(asked) >= 6
+    assert asked <= entries
+
+
+def _newest(company: People) -> str:
+    return publications(company.auth.settings.published)[0].id

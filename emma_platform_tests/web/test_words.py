@@ -1,0 +1,81 @@
+"""Numbers and hints as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from emma_platform.web import words
+
+ROW: dict[str, Any] = {
+    "status": "recommend", "current_price": 4.39, "recommended_price": 4.59, "expected_profit_uplift_p50": 31.2,
+    "probability_of_gain": 0.7, "recommendation_reason": "", "on_hand": Decimal(12), "days_of_cover": 9.4,
+    "empty_shelf_since": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "as_text"),
+    [
+        (words.money(1234.5), "1,234"),
+        (words.money(Decimal("-12.346")), "−12.35"),
+        (words.money(None), "–"),
+        (words.units(3.0), "3"),
+        (words.units(3.25), "3.2"),
+        (words.units(1234.4), "1,234"),
+        (words.percent(-4.4), "−4 %"),
+        (words.share(0.336, 1), "33.6 %"),
+        (words.signed(2.5), "+2.50"),
+        (words.signed(-2.5), "−2.50"),
+        (words.price(Decimal("4.590000")), "4.59"),
+        (words.day(date(2026, 11, 22)), "Sun 22 Nov 2026"),
+        (words.short_day(date(2026, 11, 2)), "Mon 2 Nov"),
+        (words.moment(datetime(2026, 11, 23, 4, 12, tzinfo=UTC)), "23 Nov 2026, 04:12 UTC"),
+    ],
+)
+def test_numbers_and_days(said: str, as_text: str) -> None:
+    assert said == as_text
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        ({}, "4.39 → 4.59, about 31 more profit over 28 days, likely"),
+        ({"probability_of_gain": 0.97}, "4.39 → 4.59, about 31 more profit over 28 days, almost certain"),
+        ({"status": "explore"}, "test 4.59 instead of 4.39"),
+        ({"status": "hold"}, "keep 4.39"),
+        (
+            {"status": "blocked", "recommendation_reason": "No advice: its cost is not known; add unit_cost."},
+            "no advice: its cost is not known",
+        ),
+        ({"status": None}, "not enough price history"),
+    ],
+)
+def test_the_price_hint_says_what_is_advised(changed: dict[str, Any], hint: str) -> None:
+    assert words.price_hint(ROW | changed) == hint
+
+
+@pytest.mark.parametrize(
+    ("changed", "state"),
+    [
+        ({}, ("good", "9 days")),
+        ({"days_of_cover": 1.2}, ("warn", "1 day left")),
+        ({"days_of_cover": 500.0}, ("good", "over 4 months")),
+        ({"on_hand": Decimal(0)}, ("bad", "out of stock")),
+        ({"empty_shelf_since": date(2026, 11, 20)}, ("bad", "probably empty")),
+        ({"on_hand": None, "days_of_cover": None}, ("", "no stock count")),
+        ({"days_of_cover": None}, ("", "not sold lately")),
+    ],
+)
+def test_the_shelf_is_said_in_words_beside_its_colour(changed: dict[str, Any], state: tuple[str, str]) -> None:
+    assert words.shelf(ROW | changed) == state
+
+
+def test_a_trend_says_its_direction_without_its_colour() -> None:
+    assert words.trend(12.0) == ("good", "▲", "up 12 percent")
+    assert words.trend(-12.0) == ("bad", "▼", "down 12 percent")
+    assert words.trend(0.4) == ("", "→", "about the same")
+    assert words.trend(None)[2] == "not known"
