@@ -19,7 +19,7 @@ from emma_platform.serving.product_list import NAMES, Asked, Page, Period, produ
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.charts import sparkline
-from emma_platform.web.shown import Shown
+from emma_platform.web.publication_shown import Shown
 
 PERIODS: tuple[Period, ...] = (7, 28)
 NEEDS_SOMEBODY = {Attention.PRICE: "price", Attention.COVER: "stock", Attention.SHELF: "empty shelf"}

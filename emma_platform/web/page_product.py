@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pyarrow.compute as pc
 
@@ -20,12 +21,13 @@ from emma_platform.model.advice import ADVICE_EFFECTS
 from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.advice import Advice, AdviceError, advice_for
 from emma_platform.serving.changes import explain_change
+from emma_platform.serving.freshness import freshness
 from emma_platform.serving.periods import DEFAULT_DAYS, Period
 from emma_platform.serving.price_curve import price_curve
 from emma_platform.serving.product_page import ProductPage
 from emma_platform.web import charts, words
 from emma_platform.web.addresses import product_path
-from emma_platform.web.shown import Shown
+from emma_platform.web.publication_shown import Shown
 
 WHY = {"revenue": "Revenue", "units": "Units", "gross_margin": "Gross margin"}
 """The key figures whose change is split into parts."""
@@ -68,6 +70,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
     row = next(iter(page.overview.to_pylist()), None)
     curve = price_curve(row, shown.settings) if row else None
     fan = charts.fan(page)
+    known_on = {"known_on": shown.known_on} if shown.known_on else {}
     named = row or _named(shown, scope, product)
     return {
         "store": store,
@@ -78,7 +81,10 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "row": row,
         "here": product_path(store, product),
         "publication": shown.reader.publication,
-        "last_day": shown.reader.last_days(scope).get(store),
+        "fresh": freshness(shown.reader, StoreScope.of(store)),
+        "receipt_query": urlencode({"store": store, "product": product} | known_on),
+        "row_query": urlencode({"q": product, "store": store} | known_on),
+        "lineage": shown.settings.dagster_port is not None,
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
         "fan_sentence": charts.fan_sentence(page),

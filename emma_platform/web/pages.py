@@ -22,8 +22,8 @@ from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.page_glossary import glossary_values
 from emma_platform.web.page_list import ListQuery, list_query, list_values
 from emma_platform.web.page_product import WHY, advice_values, product_values, why_values
+from emma_platform.web.publication_shown import Shown, shown
 from emma_platform.web.rendering import is_partial, render
-from emma_platform.web.shown import Shown, shown
 
 router = APIRouter(include_in_schema=False)
 

@@ -1,16 +1,20 @@
-"""Which publication a page about the data shows, and the names of the stores in it.
+"""Which publication a page shows, and the names in it.
 
-Belongs here: the reader a request is answered from. Does not belong here: opening publications (`current`).
+Belongs here: the reader a request is answered from, and the few names that every page needs, kept by publication. Does
+not belong here: opening publications (`current`) and the figures of a page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 
-from emma_platform.model.access import StoreScope
-from emma_platform.serving.publication import Publication, ServingError, publications
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.serving.publication import Publication, publications
 from emma_platform.serving.reader import Reader
 from emma_platform.settings import Settings
 from emma_platform.web.current import CurrentReader
@@ -21,8 +25,8 @@ class Shown:
     """A request's publication.
 
     Attributes:
-        reader: of the newest publication, or of the one asked for by `?known_on=`.
-        known_on: the one that was asked for; None for the newest.
+        reader: of the newest publication, or of the one asked for.
+        known_on: the earlier publication that was asked for by `?known_on=`; None for the newest.
         settings: of the application.
     """
 
@@ -36,16 +40,28 @@ class Shown:
 
     def store_names(self, scope: StoreScope) -> dict[str, str]:
         """The stores that may be seen, each with its name where the stores file gives one."""
-        rows = self.reader.ask(scope, "stores", "SELECT store, name FROM {rows} WHERE name IS NOT NULL")
-        named = {row["store"]: row["name"] for row in rows}
+        named = _store_names(self.reader)
         return {store: named.get(store, store) for store in self.reader.stores(scope)}
 
 
-def shown(request: Request, known_on: str = "") -> Shown:
-    """The dependency of a page over a publication; 404 when it is not kept, or nothing is published yet."""
+def shown(request: Request, known_on: str | None = None) -> Shown:
+    """The dependency of a page: `shown: Annotated[Shown, Depends(shown)]`.
+
+    Raises:
+        ServingError: nothing is published yet, or the publication is not kept.
+    """
     current: CurrentReader = request.app.state.current
-    try:
-        reader = current.known_on(known_on) if known_on else current.newest()
-    except ServingError as error:
-        raise HTTPException(404, str(error)) from error
-    return Shown(reader, known_on or None, request.app.state.settings)
+    known_on = known_on or None
+    reader = current.newest() if known_on is None else current.known_on(known_on)
+    return Shown(reader, known_on, request.app.state.settings)
+
+
+_STORE_NAMES: WeakKeyDictionary[Reader, Mapping[str, str]] = WeakKeyDictionary()
+
+
+def _store_names(reader: Reader) -> Mapping[str, str]:
+    """The names in the stores file; a reader stays with one publication, so they are read once."""
+    if reader not in _STORE_NAMES:
+        stores: list[dict[str, Any]] = reader.table(EVERY_STORE, "stores", columns=("store", "name")).to_pylist()
+        _STORE_NAMES[reader] = {row["store"]: row["name"] for row in stores if row["name"]}
+    return _STORE_NAMES[reader]

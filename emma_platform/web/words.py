@@ -143,23 +143,8 @@ def trend_short(change_pct: float | None) -> str:
     return UNKNOWN if change_pct is None else f"{trend(change_pct)[1]} {abs(change_pct):,.0f} %"
 
 
-FILTERS: Mapping[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        count,
-        money,
-        price,
-        units,
-        percent,
-        share,
-        signed,
-        signed_count,
-        day,
-        short_day,
-        moment,
-        when,
-        chance,
-        trend,
-    )  # fmt: skip
-}
+_FILTERS = (
+    count, money, price, units, percent, share, signed, signed_count, day, short_day, moment, when, chance, trend,
+)  # fmt: skip
+FILTERS: Mapping[str, Callable[..., Any]] = {function.__name__: function for function in _FILTERS}
 """The same words for templates."""

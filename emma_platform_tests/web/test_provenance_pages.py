@@ -86,5 +86,5 @@ def test_what_changed_names_the_late_file(shop: tuple[People, list[str]]) -> Non
 
 def test_the_data_of_a_home_where_nothing_is_published(tmp_path_factory: pytest.TempPathFactory) -> None:
     found = people(cheap(tmp_path_factory.mktemp("new")))
-    assert found.signed_in("olga").get("/data").status_code == 404
+    assert found.signed_in("olga").get("/data").status_code == 503
     found.close()
