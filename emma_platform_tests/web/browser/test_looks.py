@@ -36,7 +36,7 @@ def test_axe_finds_nothing_on_list_and_detail(open_page: Open, keep: Keep, schem
     assert findings(page) == []
 
 
-@pytest.mark.parametrize("address", ["/login", "/glossary"])
+@pytest.mark.parametrize("address", ["/login", "/glossary", "/data", "/account", "/people"])
 def test_axe_finds_nothing_on_other_pages(open_page: Open, address: str) -> None:
     assert findings(open_page(address)) == []
 
