@@ -72,8 +72,8 @@ def fan(page: ProductPage) -> dict[str, Any]:
     }
 
 
-def fan_sentence(page: ProductPage) -> str:
-    """What the history and forecast chart shows."""
+def fan_sentence(page: ProductPage, drawn: Mapping[str, Any]) -> str:
+    """What the history and forecast chart shows, which `fan` has drawn."""
     if not page.overview.num_rows:
         return "There are no sales in the last 28 days."
     row = page.overview.to_pylist()[0]
@@ -83,7 +83,6 @@ def fan_sentence(page: ProductPage) -> str:
         said += (
             f"; {words.units(row['forecast_units_28d'])} expected in the next 28, with 80 % between {low} and {high}"
         )
-    drawn = fan(page)
     marked = [
         f"{_days(drawn[name])} {what}"
         for name, what in (("promotions", "on promotion"), ("empty", "with a probably empty shelf"))

@@ -87,7 +87,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "lineage": shown.settings.dagster_port is not None,
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
-        "fan_sentence": charts.fan_sentence(page),
+        "fan_sentence": charts.fan_sentence(page, fan),
         "fan_rows": _fan_rows(page),
         "curve": curve,
         "curve_data": json.dumps(charts.curve(curve, row), separators=(",", ":")) if curve and row else None,
@@ -108,11 +108,13 @@ def advice_values(shown: Shown, scope: StoreScope, store: str, product: str) -> 
         advice: Advice | None = advice_for(shown.reader, scope, shown.settings.landing, store, product)
     except AdviceError:
         advice = None
-    effects = shown.reader.table(scope, ADVICE_EFFECTS.name, stores=[store])
-    mine = effects.filter(pc.field("product") == product).sort_by([("decided_at", "descending")])
+    ledger = []
+    if shown.reader.publication.rows.get(ADVICE_EFFECTS.name):
+        effects = shown.reader.table(scope, ADVICE_EFFECTS.name, stores=[store])
+        ledger = effects.filter(pc.field("product") == product).sort_by([("decided_at", "descending")]).to_pylist()
     return {
         "advice": advice,
-        "ledger": mine.to_pylist(),
+        "ledger": ledger,
         "here": product_path(store, product),
         "publication": shown.reader.publication,
         "error": None,
