@@ -12,11 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from emma_platform.model.access import Permission
-from emma_platform.serving.advice import Advice, all_advice, decide
+from emma_platform.serving.advice import Advice, all_advice
 from emma_platform.web import api_queries as queries
 from emma_platform.web.api import PREFIX
 from emma_platform.web.api_request import ApiRoute, read
 from emma_platform.web.auth.signed import Signed, require
+from emma_platform.web.deciding import decide_as
 from emma_platform.web.downloads import to_json
 
 router = APIRouter(prefix=PREFIX, route_class=ApiRoute, tags=["advice"])
@@ -41,9 +42,8 @@ def decided(
 ) -> Response:
     """The advice with the decision on it, which the next batch takes. Deciding the same again changes nothing."""
     reader = read(request, signed, "").reader
-    one = decide(
-        reader, signed.scope, request.app.state.settings, made.store, made.product, made.decision, price=made.price,
-        reason=made.reason, now=request.app.state.auth.clock(), decided_by=signed.name,
+    one = decide_as(
+        request, signed, reader, made.store, made.product, made.decision, price=made.price, reason=made.reason,
         publication=made.publication or None,
     )  # fmt: skip
     return Response(to_json(_plain(one)), media_type="application/json")

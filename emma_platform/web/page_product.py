@@ -38,6 +38,8 @@ GUARDRAIL_WORDS = {
     "price_ending": "the price endings",
     "short_stock": "no cut while the stock is short",
     "cool_down": "the rest after a change",
+    "price_group": "one price for its group",
+    "pack_order": "a bigger pack is never dearer per unit",
 }
 
 

@@ -8,7 +8,6 @@ One address answers three ways: whole to a browser, the detail or the list alone
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -16,9 +15,10 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from emma_platform.model.access import Permission
-from emma_platform.serving.advice import AdviceError, decide
+from emma_platform.serving.advice import AdviceError
 from emma_platform.web.addresses import name_of, product_path
 from emma_platform.web.auth.signed import Signed, require
+from emma_platform.web.deciding import decide_as
 from emma_platform.web.page_glossary import glossary_values
 from emma_platform.web.page_list import ListQuery, list_query, list_values
 from emma_platform.web.page_product import WHY, advice_values, product_values, why_values
@@ -83,10 +83,10 @@ def decision(
     store, product = name_of(store_segment), name_of(product_segment)
     now, error = shown(request), None
     try:
-        amount = _amount(price) if decision == "change" else None
-        decide(
-            now.reader, signed.scope, now.settings, store, product, decision, now=datetime.now(UTC), price=amount,
-            reason=reason.strip() or None, decided_by=signed.name, publication=publication,
+        decide_as(
+            request, signed, now.reader, store, product, decision,
+            price=_amount(price) if decision == "change" else None, reason=reason.strip() or None,
+            publication=publication,
         )  # fmt: skip
     except AdviceError as refused:
         error = str(refused)

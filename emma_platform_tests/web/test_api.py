@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 import schemathesis
+import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from starlette.testclient import TestClient
 
@@ -21,6 +23,7 @@ from emma_platform.model.tables import TABLES
 from emma_platform.serving.contents import SERVED
 from emma_platform.serving.listing import COLUMNS
 from emma_platform.web.api_reference import schema
+from emma_platform.web.auth.audit import Event
 from emma_platform_tests.web import api_home
 from emma_platform_tests.web.people import People
 
@@ -65,6 +68,10 @@ def test_one_number_through_every_door(company: People, anna: TestClient) -> Non
     with duckdb.connect(str(company.auth.settings.published / "serving.duckdb"), read_only=True) as connection:
         sql = "SELECT revenue_28d FROM product_overview WHERE store = 'S2' AND product = 'P2'"
         of_sql = connection.execute(sql).fetchall()[0][0]
+    (of_page,) = re.findall(
+        r'<a href="/glossary#revenue_28d">.*?<data value="([^"]+)"', anna.get("/products/S2/P2").text, re.DOTALL
+    )
+    assert expected == Decimal(of_page)
     assert expected == Decimal(overview["revenue_28d"]) == Decimal(of_csv["revenue_28d"]) == of_sql
     assert expected == Decimal(str(values[names.index("revenue_28d")])) == of_parquet["revenue_28d"][0].as_py()
     assert expected == next(Decimal(row["revenue_28d"]) for row in table if row["product"] == "P2")
@@ -165,6 +172,10 @@ def test_deciding(company: People, max_: TestClient, anna: TestClient) -> None:
     files = list((company.auth.settings.landing / "advice_decisions").glob("*.csv"))
     assert [row["price"] for file in files for row in csv.DictReader(io.StringIO(file.read_text()))] == ["1.9900"]
     assert anna.post(f"{V1}/advice", json=asked).status_code == 403
+    with company.auth.database.reading() as connection:
+        logged = connection.execute(sa.text("select actor, subject, detail from audit_log where event = :event"),
+                                    {"event": Event.DECIDED}).all()  # fmt: skip
+    assert logged == [("max", "P1 in S1", "change to 1.99")]
     incomplete = max_.post(f"{V1}/advice", json={**asked, "decision": "decline", "reason": None})
     assert (incomplete.status_code, incomplete.headers["content-type"]) == (409, "application/problem+json")
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.publication import publications
+from emma_platform.web.page_product import GUARDRAIL_WORDS
 from emma_platform_tests.web.chain_home import own_home
 from emma_platform_tests.web.people import People, cheap, people
 
@@ -74,6 +76,13 @@ def test_only_who_may_decide_is_offered_it_and_can(company: People) -> None:
     assert olga.post(f"{address}/decision", data=form | {"reason": ""}).status_code == 422
     assert olga.post(f"{address}/decision", data=form).headers["location"].startswith(address)
     assert "“no”" in olga.get(address).text
+    audit = olga.get("/audit").text
+    assert "decided on a price" in audit
+    assert "decline" in audit
+
+
+def test_every_guardrail_has_its_words() -> None:
+    assert set(GUARDRAIL_WORDS) == set(PRICE_GUARDRAILS)
 
 
 def test_the_parts_of_a_change_sum_to_it(company: People) -> None:
