@@ -23,6 +23,7 @@ from emma_platform.serving.by_product import MOST_ROWS, ByProduct
 from emma_platform.serving.listing import Listings
 from emma_platform.serving.publication import NothingPublishedError, Publication, ServingError, current, publications
 from emma_platform.serving.selection import SCHEMA, Selection
+from emma_platform.serving.store_pages import MOST_BYTES, StorePages
 
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
 
@@ -39,6 +40,7 @@ class Opened:
         last_days: each store's last day with key figures.
         listings: the rows of the product list, for the scopes that asked.
         by_product: tables of one row per store and product, once one was asked for.
+        store_pages: the rows behind the product pages of the stores that are looked at.
     """
 
     publication: Publication
@@ -48,6 +50,7 @@ class Opened:
     last_days: Mapping[str, date]
     listings: Listings = field(default_factory=Listings)
     by_product: ByProduct = field(default_factory=ByProduct)
+    store_pages: StorePages = field(default_factory=StorePages)
 
     def check_stores(self, selection: Selection) -> Selection:
         """The selection.
@@ -149,8 +152,8 @@ class Opened:
             ) from error
 
 
-def open_publication(publication: Publication) -> Opened:
-    """Open a publication for reading.
+def open_publication(publication: Publication, *, page_bytes: int = MOST_BYTES) -> Opened:
+    """Open a publication for reading; rows behind its pages may take so many bytes of memory.
 
     Raises:
         ServingError: its file is gone or no publication.
@@ -171,7 +174,14 @@ def open_publication(publication: Publication) -> Opened:
     last_days = dict(
         connection.execute(f"SELECT store, max(day) FROM {SCHEMA}.product_overview GROUP BY store").fetchall()
     )
-    return Opened(publication, connection, {name: dict(f) for name, f in files.items()}, frozenset(stores), last_days)
+    return Opened(
+        publication,
+        connection,
+        {name: dict(found) for name, found in files.items()},
+        frozenset(stores),
+        last_days,
+        store_pages=StorePages(page_bytes),
+    )
 
 
 def open_newest(published: Path) -> Opened:
@@ -193,7 +203,7 @@ def open_newest(published: Path) -> Opened:
 
 
 def open_named(published: Path, publication_id: str) -> Opened:
-    """Open a publication that is still kept.
+    """Open a publication that is still kept; seldom one's page is read, and none of its rows stay in memory.
 
     Raises:
         ServingError: it is not; the message lists those that are.
@@ -201,7 +211,7 @@ def open_named(published: Path, publication_id: str) -> Opened:
     kept = publications(published)
     for publication in kept:
         if publication.id == publication_id:
-            return open_publication(publication)
+            return open_publication(publication, page_bytes=0)
     names = ", ".join(publication.id for publication in kept) or "none"
     raise ServingError(f"there is no publication {publication_id!r} in {published}; kept are: {names}")
 

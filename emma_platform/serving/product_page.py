@@ -6,21 +6,22 @@ products (`product_list`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.model.access import StoreScope
+from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.model.estimates import PRICE_RECOMMENDATIONS
 from emma_platform.serving.opened import Opened
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.selection import Selection, select
 
 HISTORY_DAYS = 91
-"""Days of key figures on a product page: 13 weeks; every further month opens one more file, about 0.5 ms."""
+"""Days of key figures on a product page: 13 weeks; what a store keeps in memory reaches no further."""
 
 HISTORY_COLUMNS = (
     "day", "units", "sold_units", "returned_units", "revenue", "sold_revenue", "discount", "average_price",
@@ -63,6 +64,19 @@ class ProductPage:
     accuracy: pa.Table
 
 
+_ORDERS = {
+    "product_kpis": ("day",),
+    "sales_forecast": ("day", "made_on"),
+    "price_recommendations": ("made_on",),
+    "promotions": ("first_day", "last_day", "store", "kind"),
+    "probable_stock_outs": ("first_day",),
+    "forecast_accuracy": ("horizon_days",),
+}
+"""How a page orders the rows of the tables that have several for a product."""
+
+_OF_ONE_ROW = ("product_overview", "forecast_scores", "price_response")
+
+
 def read_page(
     opened: Opened,
     scope: StoreScope,
@@ -72,32 +86,40 @@ def read_page(
     kpi_columns: Sequence[str],
 ) -> ProductPage:
     """The page; arguments and errors are those of `Reader.product`."""
-    last_day = opened.last_days.get(store)
-    first_day = last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
-    opened.check_stores(select(scope, "product_kpis", stores=[store]))
+    first_day = _first_day(opened, store, history_days)
+    kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
+    opened.check_stores(kpis)
+    kept = opened.store_pages.of(store, partial(store_rows, opened, store))
 
     def of_product(name: str) -> Selection:
         return select(scope, name, stores=[store], product=product)
 
-    kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=first_day, columns=kpi_columns)
-    newest, earlier = _by_origin(opened.few(of_product("sales_forecast"), order="day, made_on"))
+    def several(name: str) -> pa.Table:
+        if kept is not None:
+            return kept[name].of(product)
+        return opened.few(of_product(name), order=", ".join(_ORDERS[name]))
+
+    newest, earlier = _by_origin(several("sales_forecast"))
     overview = opened.one(of_product("product_overview"))
+    in_memory = history_days is not None and history_days <= HISTORY_DAYS and set(kpi_columns) <= set(HISTORY_COLUMNS)
     page = ProductPage(
         publication=opened.publication.id,
         store=store,
         product=product,
         overview=overview,
-        kpis=opened.few(kpis, order="day"),
+        kpis=_since(first_day, several("product_kpis")).select(kpis.columns)
+        if kept is not None and in_memory
+        else opened.few(kpis, order="day"),
         forecast=newest,
         past_forecasts=earlier,
         scores=opened.one(of_product("forecast_scores")),
         response=opened.one(of_product("price_response")),
         recommendation=_advice(overview)
         if overview["recommendation_made_on"].null_count < overview.num_rows
-        else _by_origin(opened.few(of_product("price_recommendations")))[0],
-        promotions=opened.few(of_product("promotions"), order="first_day, last_day, store, kind"),
-        stock_outs=opened.few(of_product("probable_stock_outs"), order="first_day"),
-        accuracy=opened.few(of_product("forecast_accuracy"), order="horizon_days"),
+        else _by_origin(several("price_recommendations"))[0],
+        promotions=several("promotions"),
+        stock_outs=several("probable_stock_outs"),
+        accuracy=several("forecast_accuracy"),
     )
     said = (page.overview, page.kpis, newest, page.scores, page.response, page.recommendation, page.promotions)
     if not any(rows.num_rows for rows in said) and not opened.count(select(scope, "products", product=product)):
@@ -105,6 +127,42 @@ def read_page(
             f"there is no product {product!r} in store {store!r}; `emma export product_overview` lists them"
         )
     return page
+
+
+def store_rows(opened: Opened, store: str) -> Mapping[str, pa.Table]:
+    """The rows of a store that its pages show, by table, product and the page's order.
+
+    They are of one store that whoever opens a page of it may see, and the same for all of them.
+    """
+    first_day = _first_day(opened, store, HISTORY_DAYS)
+    history = select(
+        EVERY_STORE, "product_kpis", stores=[store], first_day=first_day, columns=("product", *HISTORY_COLUMNS)
+    )
+    others = {name: select(EVERY_STORE, name, stores=[store]) for name in _ORDERS if name != "product_kpis"}
+    return {
+        name: opened.rows(selection, batch_rows=100_000)
+        .read_all()
+        .sort_by([(column, "ascending") for column in ("product", *_ORDERS[name])])
+        for name, selection in {"product_kpis": history, **others}.items()
+    }
+
+
+def warm(opened: Opened, stores: Collection[str]) -> None:
+    """Read the tables of one row per product, which the first page would wait for, and the rows of some stores."""
+    for name in _OF_ONE_ROW:
+        # Whatever is asked of it, the table is read whole; no product is called so.
+        opened.one(select(EVERY_STORE, name, stores=[""], product=""))
+    for store in stores:
+        opened.store_pages.fill(store, partial(store_rows, opened, store))
+
+
+def _first_day(opened: Opened, store: str, history_days: int | None) -> date | None:
+    last_day = opened.last_days.get(store)
+    return last_day - timedelta(days=history_days - 1) if last_day and history_days is not None else None
+
+
+def _since(first_day: date | None, rows: pa.Table) -> pa.Table:
+    return rows if first_day is None else rows.filter(pc.greater_equal(rows["day"], pa.scalar(first_day)))
 
 
 def _advice(overview: pa.Table) -> pa.Table:

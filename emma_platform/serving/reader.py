@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from emma_platform.model.access import StoreScope
+from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
 from emma_platform.serving.listing import ADDENDS, LISTED, Listing
 from emma_platform.serving.opened import attach, open_named, open_newest
-from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page
+from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page, warm
 from emma_platform.serving.publication import Publication, ServingError, current
 from emma_platform.serving.selection import SCHEMA, select
 
@@ -63,6 +63,15 @@ class Reader:
             ServingError: it is not kept; the message lists those that are.
         """
         return Reader(self._published, publication_id=publication_id)
+
+    def warm(self, before: Reader | None = None) -> None:
+        """Read what the first list and the first pages would wait for: afterwards they are as fast as all others.
+
+        Args:
+            before: the reader that this one takes the place of; the stores whose pages were asked of it are read too.
+        """
+        self.listing(EVERY_STORE)
+        warm(self._opened, before._opened.store_pages.asked if before else ())
 
     def tables(self) -> tuple[str, ...]:
         """The names of the published tables."""

@@ -53,13 +53,14 @@ class CurrentReader:
             return self._newest
 
     def follow(self) -> None:
-        """Open what the pointer names, if that is another publication; until it is open, the one before is read."""
+        """Open and warm what the pointer names, if that is another publication; until then the one before is read."""
         if not self._following.acquire(blocking=False):
             return
         try:
             found = current(self._published)
             if found is not None and self._newest is not None and found != self._newest.publication:
                 newest = Reader(self._published)
+                newest.warm(self._newest)
                 with self._lock:
                     self._newest = newest
         except ServingError as error:

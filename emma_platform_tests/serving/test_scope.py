@@ -55,7 +55,7 @@ SEEN, HIDDEN = ("A1", "B2"), "HIDDEN9"
 SCOPE = StoreScope.of(*SEEN)
 SPAN = {"first_day": chain.LAST_DAY - timedelta(3), "last_day": chain.LAST_DAY}
 SECOND = Period(chain.LAST_DAY - timedelta(6), chain.LAST_DAY)
-NO_ROWS_OF_STORES = {"open", "refresh", "tables"}
+NO_ROWS_OF_STORES = {"open", "refresh", "tables", "warm"}
 """Methods of the reader that say nothing of any store."""
 
 ONLY_REFUSES = {"Reader.check_stores"}

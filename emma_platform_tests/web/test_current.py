@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emma_platform.model.access import EVERY_STORE
+from emma_platform.serving.opened import Opened
 from emma_platform.serving.publication import POINTER, ServingError
 from emma_platform.web import current
 from emma_platform.web.current import CurrentReader
@@ -31,6 +32,26 @@ def test_a_reader_stays_with_its_publication_when_another_is_published(home: Pub
     assert reader.newest().product(EVERY_STORE, STORE, PRODUCT).kpis != before
     assert held.publication == first
     assert held.product(EVERY_STORE, STORE, PRODUCT).kpis == before
+
+
+def test_no_request_pays_for_the_first_list_and_page_of_a_newer_publication(
+    home: PublishedHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.publish(0)
+    reader = CurrentReader(home.settings.published)
+    while not reader.newest()._opened.store_pages.asked:
+        reader.newest().product(EVERY_STORE, STORE, PRODUCT)
+    home.publish(1)
+    reader.follow()
+    newest = reader.newest()
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Opened, "_fetched", refused)
+    monkeypatch.setattr(Opened, "rows", refused)
+    assert newest.listing(EVERY_STORE).rows.num_rows == 6
+    assert newest.product(EVERY_STORE, STORE, PRODUCT).kpis.num_rows == 10
 
 
 def test_whoever_asks_later_makes_it_look_again(home: PublishedHome, monkeypatch: pytest.MonkeyPatch) -> None:
