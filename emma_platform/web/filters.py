@@ -17,6 +17,9 @@ from emma_platform.serving.product_list import NAMES, Asked
 SORTS = ("revenue", "growth", *NAMES)
 """What the list can be sorted by; the first two are of the period."""
 
+SEVERAL = frozenset({"store", "category", "attention"})
+"""Which filters may be repeated."""
+
 Name = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -55,6 +58,11 @@ class Filters(BaseModel):
             if value != field.default:
                 pairs += [(name, each) for each in sorted(set(value))] if isinstance(value, tuple) else [(name, value)]
         return urlencode(pairs)
+
+    def address(self, **changed: object) -> str:
+        """The end of a link to the list with some parts changed, from its first row unless an offset is given."""
+        query = self.query(**({"offset": 0} | changed))
+        return f"?{query}" if query else ""
 
     def asked(self) -> Asked:
         """The same as a question to the publication."""

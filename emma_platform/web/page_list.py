@@ -1,29 +1,36 @@
-"""The list of products: what is asked for, and what its template is given.
+"""The list of products: what its template is given.
 
-Belongs here: the query in the address, and arranging the rows. Does not belong here: routes (`pages`), pictures
-(`charts`), words (`words`), and finding the rows (`serving.product_list`).
+Belongs here: reading the filters from a page's address, and arranging the rows. Does not belong here: what filters
+there are (`filters`), routes (`pages`), pictures (`charts`), words (`words`), and finding the rows
+(`serving.product_list`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Any
 
-from fastapi import Query
+from fastapi import HTTPException, Request
+from pydantic import ValidationError
 
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.listing import Attention
-from emma_platform.serving.product_list import NAMES, Asked, Page, Period, product_list
+from emma_platform.serving.product_list import Page, product_list
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.charts import sparkline
+from emma_platform.web.filters import SEVERAL, Filters
 from emma_platform.web.publication_shown import Shown
 
-PERIODS: tuple[Period, ...] = (7, 28)
-NEEDS_SOMEBODY = {Attention.PRICE: "price", Attention.COVER: "stock", Attention.SHELF: "empty shelf"}
-"""Why a product needs somebody, as the page says it; a forecast without skill is nothing that can be acted on."""
+PERIODS = ("7", "28")
+REASON_WORDS = {
+    Attention.PRICE: "price",
+    Attention.COVER: "stock",
+    Attention.SHELF: "empty shelf",
+    Attention.FORECAST: "weak forecast",
+}
+"""Why a product needs attention, as the page says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,68 +43,29 @@ class Column:
     number: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListQuery:
-    """What the address asks of the list; what is empty is left out of the address.
+def list_query(request: Request) -> Filters:
+    """The dependency that reads the filters in a page's address.
 
-    Attributes:
-        q: words that the product's name or code holds.
-        store, category: only these; empty for all.
-        days: figures over 7 or 28 days.
-        attention: only what needs somebody for one of these reasons; none means all.
-        sort, order: what `product_list` sorts by, and asc or desc; the largest revenue first.
-        offset: rows left out.
-        known_on: an earlier publication.
+    What a form sends empty, and what is no filter, is left out: a page filters by no store and no category that has
+    an empty name.
+
+    Raises:
+        HTTPException: a filter has a value that it cannot have.
     """
-
-    q: str = ""
-    store: str = ""
-    category: str = ""
-    days: Period = 28
-    attention: tuple[Attention, ...] = ()
-    sort: str = "revenue"
-    order: str = "desc"
-    offset: int = 0
-    known_on: str = ""
-
-    def address(self, **changed: object) -> str:
-        """The query string of this query with some parts changed, from its first row unless an offset is given."""
-        one = replace(self, **({"offset": 0} | changed))  # type: ignore[arg-type]
-        plain = ListQuery()
-        pairs = {name: value for name in self.__slots__ if (value := getattr(one, name)) != getattr(plain, name)}
-        return f"?{urlencode(pairs, doseq=True)}" if pairs else ""
-
-    def asked(self) -> Asked:
-        """The same as a question to the publication."""
-        return Asked(
-            stores=frozenset({self.store} - {""}),
-            categories=frozenset({self.category} - {""}),
-            search=self.q,
-            attention=frozenset(self.attention),
-            period=self.days,
-            sort=self.sort,
-            descending=self.order == "desc",
-        )
+    given: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in SEVERAL and value:
+            given.setdefault(name, []).append(value)
+        elif name in Filters.model_fields and value:
+            given[name] = value
+    try:
+        return Filters.model_validate(given)
+    except ValidationError as error:
+        names = ", ".join(sorted({str(wrong["loc"][0]) for wrong in error.errors()}))
+        raise HTTPException(422, f"The list cannot be filtered like that: {names}.") from error
 
 
-def list_query(
-    q: Annotated[str, Query(max_length=100)] = "",
-    store: str = "",
-    category: str = "",
-    days: Literal["7", "28"] = "28",
-    attention: Annotated[list[Attention], Query(max_length=20)] = [],  # noqa: B006 - read by FastAPI alone
-    sort: str = "revenue",
-    order: Literal["asc", "desc"] = "desc",
-    offset: Annotated[int, Query(ge=0)] = 0,
-    known_on: str = "",
-) -> ListQuery:
-    """The dependency that reads the query of an address."""
-    kept = sort if sort in {"revenue", "growth", *NAMES} else "revenue"
-    why = tuple(dict.fromkeys(attention))
-    return ListQuery(q.strip(), store, category, 7 if days == "7" else 28, why, kept, order, offset, known_on)
-
-
-def list_values(shown: Shown, scope: StoreScope, query: ListQuery) -> dict[str, Any]:
+def list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, Any]:
     """All that the templates of the list need.
 
     Raises:
@@ -105,7 +73,7 @@ def list_values(shown: Shown, scope: StoreScope, query: ListQuery) -> dict[str, 
     """
     page = product_list(shown.reader, scope, query.asked(), offset=query.offset)
     names = shown.store_names(scope)
-    several = len(names) > 1 and not query.store
+    several = len(names) > 1 and len(query.store) != 1
     return {
         "asked": query,
         "list_query": query.address(),
@@ -118,12 +86,12 @@ def list_values(shown: Shown, scope: StoreScope, query: ListQuery) -> dict[str, 
         "several": several,
         "categories": [category for category in page.categories if category],
         "periods": PERIODS,
-        "reasons": NEEDS_SOMEBODY,
+        "reasons": REASON_WORDS,
     }
 
 
-def _columns(query: ListQuery) -> list[Column]:
-    days, half = query.days, 7 if query.days == PERIODS[0] else 14
+def _columns(query: Filters) -> list[Column]:
+    days, half = query.days, 7 if query.days == "7" else 14
     return [
         Column("Product", "name", "Its name, code and, where there are several, store"),
         Column("30 days", None, "Units a day over the last 30 days"),
@@ -138,11 +106,11 @@ def _columns(query: ListQuery) -> list[Column]:
     ]
 
 
-def _total(page: Page, query: ListQuery) -> dict[str, str]:
+def _total(page: Page, query: Filters) -> dict[str, str]:
     totals = page.totals
-    growth = totals.growth_wow_pct if query.days == PERIODS[0] else totals.growth_28d_pct
+    growth = totals.growth_wow_pct if query.days == "7" else totals.growth_28d_pct
     return {
-        "revenue": words.count(totals.revenue_7d if query.days == PERIODS[0] else totals.revenue_28d),
+        "revenue": words.count(totals.revenue_7d if query.days == "7" else totals.revenue_28d),
         "trend": words.trend(growth)[2],
         "change": words.trend_short(growth),
         "margin": words.percent(totals.gross_margin_28d_pct),
@@ -150,11 +118,12 @@ def _total(page: Page, query: ListQuery) -> dict[str, str]:
         "price": words.count(totals.attention[Attention.PRICE]),
         "cover": words.count(totals.attention[Attention.COVER]),
         "shelf": words.count(totals.attention[Attention.SHELF]),
+        "weak": words.count(totals.attention[Attention.FORECAST]),
     }
 
 
-def _row(row: Mapping[str, Any], names: Mapping[str, str], query: ListQuery) -> dict[str, Any]:
-    growth = row["growth_wow_pct" if query.days == PERIODS[0] else "growth_28d_pct"]
+def _row(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> dict[str, Any]:
+    growth = row["growth_wow_pct" if query.days == "7" else "growth_28d_pct"]
     expected = row["forecast_units_28d"]
     return {
         "path": product_path(row["store"], row["product"]),

@@ -19,8 +19,9 @@ from emma_platform.serving.advice import AdviceError
 from emma_platform.web.addresses import name_of, product_path
 from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.deciding import decide_as
+from emma_platform.web.filters import Filters
 from emma_platform.web.page_glossary import glossary_values
-from emma_platform.web.page_list import ListQuery, list_query, list_values
+from emma_platform.web.page_list import list_query, list_values
 from emma_platform.web.page_product import WHY, advice_values, product_values, why_values
 from emma_platform.web.publication_shown import Shown, shown
 from emma_platform.web.rendering import is_partial, render
@@ -30,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 Reads = Annotated[Signed, Depends(require(Permission.READ))]
 Decides = Annotated[Signed, Depends(require(Permission.DECIDE))]
 ShownHere = Annotated[Shown, Depends(shown)]
-Query = Annotated[ListQuery, Depends(list_query)]
+Query = Annotated[Filters, Depends(list_query)]
 
 
 @router.get("/")
@@ -97,7 +98,7 @@ def decision(
     given = {"decision": decision if error else None, "price": price, "reason": reason}
     values |= _frame(now) | {"error": error, "given": given, "store": store, "product": product}
     if not part:
-        values |= list_values(now, signed.scope, ListQuery())
+        values |= list_values(now, signed.scope, Filters())
     return render(request, "advice.html" if part else "products.html", values, status=422 if error else 200)
 
 
@@ -112,7 +113,7 @@ def _frame(shown: Shown) -> dict[str, object]:
     return {"publication": shown.reader.publication, "publications": shown.publications(), "known_on": shown.known_on}
 
 
-def _list_template(request: Request, query: ListQuery) -> str | None:
+def _list_template(request: Request, query: Filters) -> str | None:
     """The part of the list that is replaced, if it is one."""
     if not is_partial(request):
         return None

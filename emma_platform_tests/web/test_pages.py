@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from emma_platform.model.estimates import PRICE_GUARDRAILS
+from emma_platform.serving.listing import Attention
 from emma_platform.serving.publication import publications
+from emma_platform.web.addresses import product_path
+from emma_platform.web.page_list import REASON_WORDS
 from emma_platform.web.page_product import GUARDRAIL_WORDS
 from emma_platform_tests.web.chain_home import own_home
 from emma_platform_tests.web.people import People, cheap, people
@@ -43,6 +46,37 @@ def test_the_list_comes_whole_as_results_or_as_more_rows(company: People) -> Non
     assert "<thead" not in rows
     assert len(addresses(rows)) == 8
     assert not set(addresses(rows)) & set(addresses(whole))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "store=S001&store=S002&sort=name&order=asc",
+        "&".join(f"attention={why}" for why in Attention),
+        "attention=forecast&days=7&sort=growth",
+    ],
+)
+def test_page_and_api_filter_alike(company: People, query: str) -> None:
+    olga = company.signed_in("olga")
+    found = olga.get(f"/api/v1/products?{query}").json()["rows"]
+    shown = addresses(olga.get(f"/products?{query}").text)
+    assert 0 < len(found) == len(shown)
+    assert shown == [product_path(row["store"], row["product"]) for row in found]
+
+
+def test_what_a_form_leaves_empty_filters_nothing_and_several_stores_stay_chosen(company: People) -> None:
+    olga = company.signed_in("olga")
+    everything = addresses(olga.get("/products").text)
+    assert addresses(olga.get("/products?q=&store=&category=&days=28&campaign=spring").text) == everything
+    text = olga.get("/products?store=S002&store=S001").text
+    assert text.count('type="hidden" name="store"') == 2
+    refused = olga.get("/products?days=5")
+    assert refused.status_code == 422
+    assert "cannot be filtered like that: days" in refused.text
+
+
+def test_every_reason_for_attention_has_its_words() -> None:
+    assert set(REASON_WORDS) == set(Attention)
 
 
 def test_a_product_comes_whole_or_alone_from_the_same_address(company: People) -> None:
