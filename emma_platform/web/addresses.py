@@ -29,6 +29,11 @@ def name_of(segment: str) -> str:
     return "" if segment == _EMPTY else _WRITTEN.sub(lambda code: chr(int(code[1], 16)), segment)
 
 
+def written(path: str) -> str:
+    """A path as it stands in an address, from the percent-decoded one that servers give."""
+    return quote(path, safe="/~")
+
+
 def product_path(store: str, product: str) -> str:
     """The address of a product's page."""
     return f"/products/{segment(store)}/{segment(product)}"

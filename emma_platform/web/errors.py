@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from emma_platform.serving.publication import NothingPublishedError, ServingError
+from emma_platform.web.addresses import written
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError
 from emma_platform.web.auth.state import auth_of, log
@@ -106,7 +107,7 @@ def _to(request: Request, path: str) -> Response:
 def _back(request: Request) -> str:
     """Where to go on: here; what changes something is not sent again, its page is shown instead."""
     if request.method in {"GET", "HEAD"}:
-        return _address(request.url.path, request.url.query)
+        return _address(written(request.scope["path"]), request.url.query)
     sent_from = urlsplit(request.headers.get("referer", "/"))
     return _address(sent_from.path or "/", sent_from.query)
 

@@ -84,7 +84,6 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "here": product_path(store, product),
         "publication": shown.reader.publication,
         "fresh": freshness(shown.reader, StoreScope.of(store)),
-        "receipt_query": urlencode({"store": store, "product": product} | known_on),
         "row_query": urlencode({"q": product, "store": store} | known_on),
         "lineage": shown.settings.dagster_port is not None,
         "cards": cards(page, row),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
-from urllib.parse import quote
 
 from emma_platform.model.access import StoreScope
 from emma_platform.model.reasons import REASONS
 from emma_platform.model.tables import TABLES
 from emma_platform.serving.freshness import freshness
 from emma_platform.serving.receipts import receipt
+from emma_platform.web.addresses import product_path
 from emma_platform.web.publication_shown import Shown
 
 _REASONS = {reason.code: reason for reason in REASONS}
@@ -33,7 +33,7 @@ def receipt_values(shown: Shown, scope: StoreScope, store: str, product: str, da
         "receipt": found,
         "name": (named[0]["name"] if named else None) or product,
         "store_name": shown.store_names(scope)[store],
-        "here": f"/products/{quote(store, safe='')}/{quote(product, safe='')}",
+        "here": product_path(store, product),
         "reasons": _REASONS,
         "meanings": {table.name: table.meaning for table in TABLES.values()},
         "fresh": freshness(shown.reader, scope),

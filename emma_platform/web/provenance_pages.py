@@ -5,14 +5,14 @@ Belongs here: their routes. Does not belong here: what they show (`page_receipt`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from emma_platform.model.access import Permission
-from emma_platform.serving.publication import ServingError
+from emma_platform.web.addresses import name_of
 from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.current import CurrentReader
 from emma_platform.web.page_changes import changes_values, earlier_ones
@@ -28,18 +28,19 @@ Seen = Annotated[Shown, Depends(shown)]
 Query = Annotated[DataQuery, Depends(data_query)]
 
 
-@router.get("/receipt")
+@router.get("/products/{store_segment}/{product_segment}/receipt")
 def receipt(
-    request: Request, signed: Reads, shown: Seen, store: str, product: str, day: date | None = None
-) -> Response:  # fmt: skip
-    """Everything behind a product's figures; store and product may have any name, so they stand in the query."""
-    return _page(request, "receipt.html", shown, lambda: receipt_values(shown, signed.scope, store, product, day))
+    request: Request, store_segment: str, product_segment: str, signed: Reads, shown: Seen, day: date | None = None
+) -> Response:
+    """Everything behind a product's figures."""
+    store, product = name_of(store_segment), name_of(product_segment)
+    return _page(request, "receipt.html", shown, receipt_values(shown, signed.scope, store, product, day))
 
 
 @router.get("/data")
 def data(request: Request, signed: Reads, shown: Seen, query: Query) -> Response:
     """How fresh each store is, which files wait or fail, and which rows were set aside."""
-    return _page(request, "data.html", shown, lambda: data_values(shown, signed.scope, query))
+    return _page(request, "data.html", shown, data_values(shown, signed.scope, query))
 
 
 @router.get("/changes")
@@ -47,19 +48,11 @@ def changes(request: Request, signed: Reads, shown: Seen, since: str = "") -> Re
     """What changed since an earlier publication; the one before, when none is named."""
     current: CurrentReader = request.app.state.current
     since = since or next((one.id for one in earlier_ones(shown)), "")
-
-    def values() -> dict[str, Any]:
-        return changes_values(shown, signed.scope, current.known_on(since) if since else None)
-
-    return _page(request, "changes.html", shown, values)
+    before = current.known_on(since) if since else None
+    return _page(request, "changes.html", shown, changes_values(shown, signed.scope, before))
 
 
-def _page(request: Request, template: str, shown: Shown, values: Callable[[], dict[str, Any]]) -> Response:
-    """A page over a publication; what is not in it for who asks is not found."""
-    try:
-        found = values()
-    except ServingError as error:
-        raise HTTPException(404, str(error)) from error
-    return render(
-        request, template, {"publication": shown.reader.publication, "publications": shown.publications()} | found
-    )
+def _page(request: Request, template: str, shown: Shown, values: Mapping[str, Any]) -> Response:
+    """A page over a publication."""
+    around = {"publication": shown.reader.publication, "publications": shown.publications()}
+    return render(request, template, {**around, **values})

@@ -19,6 +19,8 @@ from starlette.routing import Match
 
 from emma_platform.model.access import Permission
 from emma_platform.web import words
+from emma_platform.web.addresses import written
+from emma_platform.web.auth.browsers import browser_words
 from emma_platform.web.auth.signed import Signed
 from emma_platform.web.static_files import address
 
@@ -61,6 +63,7 @@ def templates() -> Environment:
     )
     environment.globals["static"] = address
     environment.filters.update(words.FILTERS)
+    environment.filters["browser_words"] = browser_words
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)
     return environment
@@ -78,7 +81,7 @@ def render(
     theme = request.cookies.get(THEME_COOKIE, "")
     given = {
         "signed": signed,
-        "path": request.url.path,
+        "path": written(request.scope["path"]),
         "query": request.url.query,
         "places": _places(request, signed),
         "theme": theme if theme in THEMES else "",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
+from emma_platform.web.addresses import product_path
 from emma_platform_tests.recompute.home import NOW, Home, sale
 from emma_platform_tests.web.people import People, cheap, people
 
@@ -16,46 +18,58 @@ from emma_platform_tests.web.people import People, cheap, people
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, list[str]]]:
     """Two stores, a late file of one, a failing file; and the ids of the two publications, oldest first."""
     home = Home(tmp_path_factory.mktemp("home"))
-    home.sell("first.csv", *(sale(store, on) for store in ("S1", "A/B <&>") for on in range(30)), sale(quantity="x"))
+    home.sell("first.csv", *(sale(store, on) for store in ("S1", "A/B? <&>") for on in range(30)), sale(quantity="x"))
     ids = [home.update().publication]
     home.platform = replace(home.platform, now=lambda: NOW + timedelta(days=1), run="a-run")
     home.sell("late.csv", sale(on=20, receipt="L", quantity=4))
     home.drop("broken.csv", "this,is\nno,sale\n")
     ids.append(home.update().publication)
-    found = people(cheap(home.settings.home), stores=("A/B <&>",))
+    found = people(cheap(home.settings.home), stores=("A/B? <&>",))
     yield found, [one.id for one in ids if one is not None]
     found.close()
 
 
-RECEIPT = {"store": "S1", "product": "P1"}
+RECEIPT = "/products/S1/P1/receipt"
 
 
 def test_nobody_sees_anything_before_signing_in(shop: tuple[People, list[str]]) -> None:
     browser = shop[0].browser()
-    for path in ("/data", "/changes", "/receipt?store=S1&product=P1"):
+    for path in ("/data", "/changes", RECEIPT):
         assert browser.get(path).status_code == 303, path
 
 
 def test_a_receipt_names_files_runs_and_partitions(shop: tuple[People, list[str]]) -> None:
-    page = shop[0].signed_in("anna").get("/receipt", params=RECEIPT).text
+    page = shop[0].signed_in("anna").get(RECEIPT).text
     assert "late.csv" in page
     assert "/dagster/assets/product_kpis?partition=2026-01-30%7CS1" in page
     assert "/dagster/runs/a-run" in page
-    then = shop[0].signed_in("anna").get("/receipt", params=RECEIPT | {"known_on": shop[1][0]}).text
+    then = shop[0].signed_in("anna").get(RECEIPT, params={"known_on": shop[1][0]}).text
     assert "late.csv" not in then
     assert "known on" in then
 
 
 def test_who_may_not_look_at_dagster_gets_no_link_to_it(shop: tuple[People, list[str]]) -> None:
-    page = shop[0].signed_in("max").get("/receipt", params={"store": "A/B <&>", "product": "P1"})
+    page = shop[0].signed_in("max").get(f"{product_path('A/B? <&>', 'P1')}/receipt")
     assert page.status_code == 200
     assert "/dagster" not in page.text
-    assert "A/B &lt;&amp;&gt;" in page.text
+    assert "A/B? &lt;&amp;&gt;" in page.text
+
+
+def test_a_product_of_an_odd_name_and_its_receipt_lead_to_each_other(shop: tuple[People, list[str]]) -> None:
+    browser, here = shop[0].signed_in("max"), product_path("A/B? <&>", "P1")
+    earlier = f"?known_on={shop[1][0]}"
+    assert f'href="{here}/receipt{earlier}"' in browser.get(f"{here}{earlier}").text
+    receipt = browser.get(f"{here}/receipt{earlier}").text
+    assert f'href="{here}{earlier}"' in receipt, "back to the product"
+    assert f'href="{here}/receipt?"' in receipt, "the newest publication of the same receipt"
+    assert browser.get(f"{here}{earlier}").status_code == 200
+    signed_out = shop[0].browser().get(f"{here}/receipt")
+    assert signed_out.headers["location"] == f"/login?next={quote(f'{here}/receipt', safe='')}"
 
 
 def test_another_store_than_ones_own_is_not_found(shop: tuple[People, list[str]]) -> None:
     browser = shop[0].signed_in("max")
-    assert browser.get("/receipt", params=RECEIPT).status_code == 404
+    assert browser.get(RECEIPT).status_code == 404
     assert browser.get("/data", params={"store": "S1"}).status_code == 404
     for path in ("/data", "/data?reason=bad_quantity", "/changes"):
         page = browser.get(path).text
