@@ -59,9 +59,8 @@ def site(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     if not Path(CHROMIUM).exists():
-        pytest.fail(
-            f"there is no Chromium at {CHROMIUM}: `apt-get install -y chromium`, or set EMMA_CHROMIUM to another one"
-        )
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say(f"there is no Chromium at {CHROMIUM}: `apt-get install -y chromium`, or set EMMA_CHROMIUM to another one")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
