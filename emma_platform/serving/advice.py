@@ -97,15 +97,27 @@ def all_advice(reader: Reader, scope: StoreScope, landing: Path, *, store: str |
     return sorted(found, key=lambda one: (-(one.uplift[1] if one.uplift else 0.0), one.store, one.product))
 
 
-def advice_for(reader: Reader, scope: StoreScope, landing: Path, store: str, product: str) -> Advice:
+def advice_for(
+    reader: Reader, scope: StoreScope, landing: Path, store: str, product: str, *, overview: pa.Table | None = None
+) -> Advice:
     """The advice for one product in one store.
+
+    Args:
+        reader: the publication.
+        scope: the stores that may be seen.
+        landing: where decisions wait that are not published yet.
+        store: the store.
+        product: the product's code.
+        overview: the product's row of `product_overview`, where it is read already.
 
     Raises:
         ServingError: there is no such store.
         AdviceError: there is no advice for this product there.
     """
-    rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
-    found = _with_decisions(reader, scope, landing, rows.filter(pc.equal(rows["product"], pa.scalar(product))), store)
+    if overview is None:
+        rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
+        overview = rows.filter(pc.equal(rows["product"], pa.scalar(product)))
+    found = _with_decisions(reader, scope, landing, overview, store)
     if not found:
         raise AdviceError(
             f"there is no advice for product {product!r} in store {store!r}; "
@@ -265,8 +277,10 @@ def _decisions(
     reader: Reader, scope: StoreScope, landing: Path, store: str | None
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """The last decision on each product, published or waiting in landing."""
-    published = reader.table(scope, ADVICE_DECISIONS.name, stores=None if store is None else [store])
-    rows = [{**row, "waiting": False} for row in published.to_pylist()]
+    rows: list[dict[str, Any]] = []
+    if reader.publication.rows.get(ADVICE_DECISIONS.name):
+        published = reader.table(scope, ADVICE_DECISIONS.name, stores=None if store is None else [store])
+        rows = [{**row, "waiting": False} for row in published.to_pylist()]
     known = {_identity(row) for row in rows}
     rows += [{**row, "waiting": True} for row in since(landing, reader.publication.at) if _identity(row) not in known]
     return {(row["store"], row["product"]): row for row in sorted(rows, key=lambda row: row["decided_at"])}

@@ -21,10 +21,15 @@ class Companion:
     """`python -m MODULE ARGUMENTS`, which ends when its standard input does.
 
     So it ends also when whoever started it was killed.
+
+    Args:
+        arguments: the module and its arguments.
+        descriptors: open files that it inherits under the same numbers, each time it is started.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], descriptors: Sequence[int] = ()) -> None:
         self._arguments = arguments
+        self._descriptors = descriptors
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
@@ -36,7 +41,9 @@ class Companion:
     def start(self) -> None:
         """Start it, in a session of its own: Ctrl-C is for the one who started it, who tells it to end."""
         command = [sys.executable, "-m", *self._arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own
+        self._process = subprocess.Popen(  # noqa: S603 - our own
+            command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=self._descriptors
+        )
         self._started = time.monotonic()
 
     def keep(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -91,12 +92,12 @@ def dagster_app(stack: ExitStack, settings: Settings) -> tuple[ASGIApp, Callable
     return create_app_from_workspace_process_context(context, PREFIX, live_data_poll_rate=2_000), look
 
 
-def main(host: str, port: str, application: str, *tls: str) -> int:
+def main(listening: str, application: str, *tls: str) -> int:
     """Run the UI, daemon and code server until standard input ends or a signal comes.
 
     Args:
-        host: the address to listen on.
-        port: its port.
+        listening: the descriptor of an inherited socket that listens already, so that nobody who comes while this
+            process starts is refused.
         application: the application's address, where people sign in.
         tls: the files of the certificate and of its key; none for plain HTTP.
 
@@ -110,18 +111,21 @@ def main(host: str, port: str, application: str, *tls: str) -> int:
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_until_closed, args=(ended,), daemon=True).start()
     behind = Behind()
-    application_port = urlsplit(application).port or 0
+    # Dagster's own processes must not keep the port open.
+    opened = socket.socket(fileno=int(listening))
+    opened.set_inheritable(False)
+    application_port, own_port = urlsplit(application).port or 0, opened.getsockname()[1]
     find = finder(settings)
-    app = create_ops_app(behind, find, application_port=application_port, own_port=int(port))
+    app = create_ops_app(behind, find, application_port=application_port, own_port=own_port)
     certificate, key = (*map(Path, tls), None, None)[:2]
     config = uvicorn.Config(
-        app, host=host, port=int(port), log_config=None, access_log=False, server_header=False, lifespan="off",
+        app, log_config=None, access_log=False, server_header=False, lifespan="off",
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=settings.trusted_proxies or None,
         ssl_certfile=certificate, ssl_keyfile=key, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
     # It answers at once, that Dagster is starting, whose imports take seconds; signals are for this thread.
-    serving = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    serving = threading.Thread(target=lambda: asyncio.run(server.serve([opened])))
     serving.start()
     died = False
     try:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
@@ -99,14 +100,17 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "stock_outs": page.stock_outs.to_pylist()[-3:],
         "shelf": words.shelf(row) if row else ("", "not sold or counted lately"),
         "sql": _sql(store, product),
-        **advice_values(shown, scope, store, product),
+        **advice_values(shown, scope, store, product, page.overview),
     }
 
 
-def advice_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
-    """What the advice box and the ledger need."""
+def advice_values(
+    shown: Shown, scope: StoreScope, store: str, product: str, overview: pa.Table | None = None
+) -> dict[str, Any]:
+    """What the advice box and the ledger need; `overview` is the product's row, where it is read already."""
+    landing = shown.settings.landing
     try:
-        advice: Advice | None = advice_for(shown.reader, scope, shown.settings.landing, store, product)
+        advice: Advice | None = advice_for(shown.reader, scope, landing, store, product, overview=overview)
     except AdviceError:
         advice = None
     ledger = []

@@ -17,7 +17,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from ipaddress import ip_address
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -85,10 +85,10 @@ def serve(
     listening = _listen(host, port, "--port")
     address = f"{scheme}://{_in_url(host)}:{listening.getsockname()[1]}"
     _warn(settings, host, secure=bool(certificate) or bool(settings.trusted_proxies))
-    if dagster_port is not None:
-        _listen(host, dagster_port, "--dagster-port").close()
-        settings = settings.model_copy(update={"dagster_port": dagster_port})
-    dagster = f"Dagster, some seconds later: {address}/dagster" if dagster_port is not None else ""
+    for_dagster = None if dagster_port is None else _listen(host, dagster_port, "--dagster-port")
+    if for_dagster is not None:
+        settings = settings.model_copy(update={"dagster_port": for_dagster.getsockname()[1]})
+    dagster = f"Dagster, some seconds later: {address}/dagster" if for_dagster else ""
     ready = "\n".join(line for line in (f"Ready: {address}", dagster, note, "Ctrl-C stops.") if line)
     config = Config(
         factory,
@@ -104,12 +104,12 @@ def serve(
         ssl_keyfile=key,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    with _environment(settings), listening:
+    with _environment(settings), listening, for_dagster or nullcontext():
         companions = []
-        if dagster_port is not None:
-            arguments = ["emma_platform.web.ops", host, str(dagster_port), address]
+        if for_dagster is not None:
+            arguments = ["emma_platform.web.ops", str(for_dagster.fileno()), address]
             arguments += [str(file) for file in (certificate, key) if file]
-            companions.append(Companion(arguments))
+            companions.append(Companion(arguments, [for_dagster.fileno()]))
         supervisor = _Workers(config, [listening], ready, companions)
         click.echo(f"Starting on {address} ...")
         supervisor.run()

@@ -41,6 +41,7 @@ class Ops:
         command += ["--port", str(self.port), "--dagster", "--dagster-port", str(self.dagster_port)]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("EMMA_", "DAGSTER_"))}
         self.output = folder / "output.txt"
+        self.at_first = 0
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=kept, start_new_session=True
@@ -101,13 +102,15 @@ class Ops:
     def descendants(self) -> list[str]:
         """What still runs of what it started, Dagster's session included."""
         listed = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True)
-        marks = (str(self.home), str(self.dagster_port))
+        marks = (str(self.home), f"127.0.0.1:{self.port}")
         return [line for line in listed.stdout.splitlines() if any(mark in line for mark in marks)]
 
 
 @pytest.fixture(scope="module")
 def ops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ops]:
     running = Ops(tmp_path_factory.mktemp("ops"))
+    until("listening", lambda: running.process.poll() is not None or "Starting on" in running.output.read_text())
+    running.at_first = running.get("/dagster/server_info", "anna")[0]
     until("there", lambda: running.process.poll() is not None or running.get("/dagster/server_info", "anna")[0] == 200)
     yield running
     if running.process.poll() is None:
@@ -120,6 +123,10 @@ def schedule(ops: Ops) -> str:
     entry = answer["data"]["workspaceOrError"]["locationEntries"][0]["locationOrLoadError"]
     name: str = entry["repositories"][0]["schedules"][0]["name"]
     return name
+
+
+def test_who_comes_before_dagster_is_there_waits_for_an_answer(ops: Ops) -> None:
+    assert ops.at_first in (503, 200), "0 is a refused connection"
 
 
 def test_nobody_gets_to_the_sign_in_and_whoever_may_look_to_the_page(ops: Ops) -> None:
