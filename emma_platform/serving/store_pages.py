@@ -24,11 +24,14 @@ import pyarrow as pa
 from emma_platform.serving.publication import ServingError
 
 MOST_BYTES = 150_000_000
-"""Bytes that the stores of one open publication take: 20 KB a product, hence some 7,500 products."""
+"""Bytes that the stores of one open publication take: 13 KB a product (130 MB for 10 stores of 1,000), hence some
+11,000 products. While the next publication is warmed, both take that much."""
 
 REST_SECONDS = 60.0
 """A store gives way to another once nobody has asked for it so long: pages all over a chain that does not fit would
 otherwise read whole stores for one page each."""
+
+_DECIMAL64_DIGITS = 18
 
 _log = logging.getLogger(__name__)
 
@@ -38,14 +41,21 @@ Read = Callable[[], Mapping[str, pa.Table]]
 
 @dataclass(frozen=True, slots=True)
 class ProductRows:
-    """Rows sorted by product; for each product its first row and how many there are."""
+    """Rows sorted by product.
 
-    rows: pa.Table
+    Attributes:
+        packed: the rows, in narrower types that hold the same values.
+        schema: their types.
+        places: for each product its first row and how many there are.
+    """
+
+    packed: pa.Table
+    schema: pa.Schema
     places: Mapping[str, tuple[int, int]]
 
     def of(self, product: str) -> pa.Table:
         """The rows of a product, none if it has none."""
-        return self.rows.slice(*self.places.get(product, (0, 0)))
+        return self.packed.slice(*self.places.get(product, (0, 0))).cast(self.schema)
 
 
 class StorePages:
@@ -92,7 +102,7 @@ class StorePages:
     def fill(self, store: str, read: Read, *, asked: float | None = None) -> None:
         """Read the rows of a store now, and keep them if they are within the bound; `asked` is when, if ever."""
         tables = {name: _by_product(rows) for name, rows in read().items()}
-        size = sum(table.rows.nbytes for table in tables.values())
+        size = sum(table.packed.nbytes for table in tables.values())
         with self._lock:
             if size > self._most_bytes:
                 self._too_large.add(store)
@@ -136,4 +146,12 @@ def _by_product(rows: pa.Table) -> ProductRows:
     lengths = np.diff(starts, append=len(numbers))
     products = rows["product"].take(starts).to_pylist()
     places = zip(products, zip(starts.tolist(), lengths.tolist(), strict=True), strict=True)
-    return ProductRows(rows, {product: place for product, place in places if product is not None})
+    packed = rows.cast(pa.schema([field.with_type(_narrow(field.type)) for field in rows.schema]))
+    return ProductRows(packed, rows.schema, {product: place for product, place in places if product is not None})
+
+
+def _narrow(kind: pa.DataType) -> pa.DataType:
+    """Half the bytes of 91 days: 8 instead of 16 for an amount, 4 for a text that repeats."""
+    if pa.types.is_decimal128(kind) and kind.precision <= _DECIMAL64_DIGITS:
+        return pa.decimal64(kind.precision, kind.scale)
+    return pa.dictionary(pa.int32(), kind) if pa.types.is_string(kind) else kind
