@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -167,9 +167,14 @@ def _since(first_day: date | None, rows: pa.Table) -> pa.Table:
 
 def _advice(overview: pa.Table) -> pa.Table:
     """The newest row of `price_recommendations`, which the overview holds whole."""
-    schema = PRICE_RECOMMENDATIONS.arrow_schema()
+    schema = _advice_schema()
     names = {"made_on": "recommendation_made_on", "reason": "recommendation_reason"}
     return overview.select([names.get(name, name) for name in schema.names]).rename_columns(schema.names).cast(schema)
+
+
+@cache
+def _advice_schema() -> pa.Schema:
+    return PRICE_RECOMMENDATIONS.arrow_schema()
 
 
 def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
