@@ -107,7 +107,7 @@ def _refuse(case: Case, facts: Facts) -> Texts | str:
         numbers = _join("cost ", _number(facts.cost), ", price ", _number(facts.current))
         return _join("No advice: it sells below cost (", numbers, ") and no allowed price is in reach; check the cost.")
     return {
-        Case.NO_PRICE: "No advice: it was not sold in the days looked at, so its price is not known.",
+        Case.NO_PRICE: "No advice: it was not sold for a cent or more in the days looked at, so no price is known.",
         Case.NO_COST: "No advice: its cost is not known; add unit_cost to the products file.",
         Case.NO_FORECAST: "No advice: there is no sales forecast, because it has not sold lately.",
     }[case]

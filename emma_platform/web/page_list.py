@@ -106,7 +106,7 @@ def _columns(query: Filters) -> list[Column]:
     ]
 
 
-def _total(page: Page, query: Filters) -> dict[str, str]:
+def _total(page: Page, query: Filters) -> dict[str, str | bool]:
     totals = page.totals
     growth = totals.growth_wow_pct if query.days == "7" else totals.growth_28d_pct
     return {
@@ -115,6 +115,7 @@ def _total(page: Page, query: Filters) -> dict[str, str]:
         "change": words.trend_short(growth),
         "margin": words.percent(totals.gross_margin_28d_pct),
         "forecast": words.units(totals.forecast_units_28d),
+        "cost_known": totals.gross_margin_28d is not None,
         "price": words.count(totals.attention[Attention.PRICE]),
         "cover": words.count(totals.attention[Attention.COVER]),
         "shelf": words.count(totals.attention[Attention.SHELF]),

@@ -89,6 +89,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "lineage": shown.settings.dagster_port is not None,
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
+        "fan_moves": any(fan.get("sold", ())) or any(fan.get("p975", ())),
         "fan_sentence": charts.fan_sentence(page, fan),
         "fan_rows": _fan_rows(page),
         "curve": curve,

@@ -16,6 +16,7 @@ UNKNOWN = "–"
 """What is not known is not zero."""
 
 _CENTS_BELOW = 100
+_CENT = 0.01
 
 
 def count(value: Amount | None) -> str:
@@ -31,8 +32,10 @@ def money(value: Amount | None) -> str:
 
 
 def price(value: Amount | None) -> str:
-    """A price, always with cents."""
-    return UNKNOWN if value is None else f"{value:,.2f}"
+    """A price, always with cents; below a cent, as of fuel sold by the millilitre, with as many digits as it takes."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2g}" if 0 < value < _CENT else f"{value:,.2f}"
 
 
 def units(value: Amount | None) -> str:
@@ -72,6 +75,11 @@ def day(value: date | None) -> str:
 def short_day(value: date | None) -> str:
     """A day of the last months: `Sun 22 Nov`."""
     return UNKNOWN if value is None else f"{value:%a} {value.day} {value:%b}"
+
+
+def last_day(value: date | None, published: datetime) -> str:
+    """The day that figures end with: with its year where that is another than the publication's."""
+    return short_day(value) if value is None or value.year == published.year else day(value)
 
 
 def moment(value: datetime | None) -> str:
@@ -144,7 +152,8 @@ def trend_short(change_pct: float | None) -> str:
 
 
 _FILTERS = (
-    count, money, price, units, percent, share, signed, signed_count, day, short_day, moment, when, chance, trend,
+    count, money, price, units, percent, share, signed, signed_count, day, short_day, last_day, moment, when, chance,
+    trend,
 )  # fmt: skip
 FILTERS: Mapping[str, Callable[..., Any]] = {function.__name__: function for function in _FILTERS}
 """The same words for templates."""

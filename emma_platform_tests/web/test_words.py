@@ -31,8 +31,12 @@ ROW: dict[str, Any] = {
         (words.signed(2.5), "+2.50"),
         (words.signed(-2.5), "−2.50"),
         (words.price(Decimal("4.590000")), "4.59"),
+        (words.price(Decimal("0.002139")), "0.0021"),
+        (words.price(0), "0.00"),
         (words.day(date(2026, 11, 22)), "Sun 22 Nov 2026"),
         (words.short_day(date(2026, 11, 2)), "Mon 2 Nov"),
+        (words.last_day(date(2026, 11, 2), datetime(2026, 11, 23, tzinfo=UTC)), "Mon 2 Nov"),
+        (words.last_day(date(2025, 12, 31), datetime(2026, 1, 1, tzinfo=UTC)), "Wed 31 Dec 2025"),
         (words.moment(datetime(2026, 11, 23, 4, 12, tzinfo=UTC)), "23 Nov 2026, 04:12 UTC"),
     ],
 )

@@ -29,6 +29,7 @@
   const axis = (colours, more = {}) => ({
     stroke: colours.soft.full, grid: { stroke: colours.line.full, width: 1 }, ticks: { show: false }, font: "12px system-ui", size: 28, ...more,
   });
+  const fits = (least) => (_, said) => Math.max(least, 14 + 7 * Math.max(0, ...(said ?? []).map((one) => String(one ?? "").length)));
   const shade = (plot, first, last, fill) => {
     const from = plot.valToPos(first, "x", true), to = plot.valToPos(last, "x", true);
     plot.ctx.fillStyle = fill;
@@ -54,7 +55,7 @@
           edge, edge, edge, edge, line(colours.forecast.full), ...past.map(() => line(colours.promotion.full, { width: 1.5, dash: [4, 3] }))],
         bands: [{ series: [2, 3], fill: colours.forecast.faint }, { series: [4, 5], fill: colours.forecast.light }],
         scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.08] } },
-        axes: [axis(colours, { values: (_, ticks) => ticks.map((tick) => dayOf(tick).slice(4)), space: 70, grid: { show: false } }), axis(colours, { size: 38 })],
+        axes: [axis(colours, { values: (_, ticks) => ticks.map((tick) => dayOf(tick).slice(4)), space: 70, grid: { show: false } }), axis(colours, { size: fits(38) })],
         behind(plot) {
           for (const [first, last] of data.promotions) shade(plot, (first - 0.5) * DAY, (last + 0.5) * DAY, colours.promotion.light);
           for (const [first, last] of data.empty) shade(plot, (first - 0.5) * DAY, (last + 0.5) * DAY, colours.bad.light);
@@ -76,8 +77,8 @@
           { stroke: colours.soft.full, width: 1.5, dash: [5, 4], scale: "units", points: { show: false } }],
         bands: [{ series: [1, 2], fill: colours.forecast.light }],
         scales: { x: { time: false }, units: { range: (_, low, high) => [0, high * 1.15] } },
-        axes: [axis(colours, { values: (_, ticks) => ticks.map((tick) => number(tick, 2)), space: 60, grid: { show: false } }), axis(colours, { size: 48 }),
-          axis(colours, { side: 1, scale: "units", size: 42, grid: { show: false } })],
+        axes: [axis(colours, { values: (_, ticks) => ticks.map((tick) => number(tick, 2)), space: 60, grid: { show: false } }), axis(colours, { size: fits(48) }),
+          axis(colours, { side: 1, scale: "units", size: fits(42), grid: { show: false } })],
         behind(plot) { shade(plot, ...data.allowed, colours.accent.faint); },
         over(plot) {
           rule(plot, data.current, colours.ink.full, [4, 3]);

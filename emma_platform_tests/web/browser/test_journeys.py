@@ -98,6 +98,21 @@ def test_a_product_shows_all_that_is_known_of_it(open_page: Open, keep: Keep) ->
     keep(page, "product")
 
 
+@pytest.mark.parametrize(("opens", "within"), [("#open-list-in", "#exports"), ("#open-in", "#open-in")])
+def test_taking_away_what_is_shown(open_page: Open, opens: str, within: str) -> None:
+    page = open_page("/products?q=jalapeno")
+    shown = page.locator("#rows tr:has(a.open)").count()
+    page.locator("#rows a.open").first.click()
+    expect(page.locator("#detail canvas").first).to_be_visible()
+    page.locator(f"{opens} summary").click()
+    with page.expect_download() as taking:
+        page.locator(within).get_by_role("link", name="CSV").click()
+    assert taking.value.suggested_filename == "products.csv"
+    rows = list(csv.DictReader(taking.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    assert len(rows) == (shown if within == "#exports" else 1)
+    assert {row["name"] for row in rows} == {"Jalapeño Dip 300 g"}
+
+
 def advised(page: Page, place: int) -> None:
     """Open the nth product for which a price is advised."""
     page.goto("/products?attention=price&sort=expected_profit_uplift_p50")

@@ -41,6 +41,17 @@ def test_axe_finds_nothing_on_other_pages(open_page: Open, address: str) -> None
     assert findings(open_page(address)) == []
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_axe_finds_nothing_on_a_receipt(open_page: Open, keep: Keep, scheme: str, width: int) -> None:
+    page = open_page("/products", color_scheme=scheme, width=width)
+    page.locator(PRODUCT).first.click()
+    page.get_by_role("link", name="Receipt").click()
+    expect(page.get_by_role("heading", name="Receipt", exact=True)).to_be_visible()
+    keep(page, f"receipt_{scheme}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert findings(page) == []
+
+
 def test_a_phone_shows_the_list_and_then_the_product(open_page: Open, keep: Keep) -> None:
     page = open_page("/products", width=390, height=844, has_touch=True)
     expect(page.locator("#detail")).to_be_hidden()
