@@ -176,7 +176,7 @@ def test_the_format_option_outweighs_the_ending(home: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "nonsense"], "there is no table 'nonsense'; there are advice_decisions, advice_effects, calendar"),
+        (["export", "nonsense"], "there is no table 'nonsense'; there are advice_decisions, advice_effects, batches"),
         (["export", "clean_sales", "--store", "S3"], "there is no store 'S3'; there are 2: 'S1'"),
         (["export", "products", "--store", "S1"], "products"),
         (["rebuild", "--store", "S3"], "there is no store 'S3'; there are 2: S1, [/red] Süd/2"),

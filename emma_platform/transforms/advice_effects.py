@@ -163,6 +163,8 @@ def _against_controls(decision: _Decision, sales: Sales, effect: Effect, changed
             continue
         rows = [0, *chosen]
         cells = _blocks(window.units[rows], counts[rows])
+        if not cells[1][0, -1]:
+            return replace(effect, status="not_known")
         expected = counterfactual(*cells)
         if expected is not None:
             money = window.revenue[0, BEFORE_DAYS:][counts[0, BEFORE_DAYS:]].sum()

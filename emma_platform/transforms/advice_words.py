@@ -47,7 +47,7 @@ _SINCE = {
     "replaced": ", but it was decided again before 14 days that count; the later decision counts.",
     "reversed": " and went back before 14 days that count.",
     "no_control": ", but nothing comparable kept its price and sold enough, so its effect cannot be told.",
-    "not_known": ", but promotions or empty shelves left less than 14 days that count.",
+    "not_known": ", but promotions, empty shelves or rare sales left too few days that count.",
 }
 
 

@@ -137,7 +137,7 @@ def test_the_guard_adds_an_apostrophe_or_nothing(text: str) -> None:
 def test_empty_text_and_nothing_differ_in_csv(tmp_path: Path) -> None:
     reader = products_reader(tmp_path, products(["", None]))
     export(reader, EVERY_STORE, "products", out=tmp_path / "x", format="csv")
-    assert (tmp_path / "x").read_text().splitlines()[1:] == ['"P0000","",,,,', '"P0001",,,,,']
+    assert (tmp_path / "x").read_text().splitlines()[1:] == ['"P0000","",,,,,,,', '"P0001",,,,,,,,']
 
 
 def test_decimals_are_exact(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_reference_rows_are_typed_and_know_their_place(desk: Desk, kind: str):
     assert (row.pop("file"), row.pop("line")) == (f"{kind}.csv", 2)
     assert row == {
         "products": {"product": "P", "name": "Brötchen", "category": None, "unit_cost": Decimal("1.25"),
-                     "list_price": Decimal("1250.5"), "max_quantity": None},
+                     "list_price": Decimal("1250.5"), "max_quantity": None, "price_group": None, "pack_family": None,
+                     "pack_size": None},
         "stores": {"store": "S", "name": "=1+1", "city": "Köln", "time_zone": "Europe/Berlin", "country": "DE",
                    "subdivision": "NW"},
         "promotions": {"store": None, "product": "P", "first_day": date(2026, 11, 22), "last_day": date(2026, 11, 24),

@@ -33,6 +33,7 @@ FITTING: dict[str, Row] = {
     "sales_forecast": {"made_on": date(2026, 1, 7)},
     "sales_forecast_totals": {"made_on": date(2026, 1, 7)},
     "price_response": {"elasticity": -1.5},
+    "price_recommendations": {"test_days": 7},
 }
 """Where a plain value would break a business rule."""
 
