@@ -55,9 +55,9 @@ def site(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     known.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Playwright keeps an event loop running in this thread, so it goes before other tests come."""
     if not Path(CHROMIUM).exists():
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say(f"there is no Chromium at {CHROMIUM}: `apt-get install -y chromium`, or set EMMA_CHROMIUM to another one")
@@ -68,7 +68,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(site: Site, chromium: Browser) -> dict[str, object]:
     """What a browser keeps after Olga, the owner, has signed in."""
     context = chromium.new_context(base_url=site.address)
