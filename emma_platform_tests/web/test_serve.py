@@ -132,6 +132,7 @@ def test_publications_are_swapped_a_worker_dies_and_it_ends_without_a_dropped_re
     threads = [threading.Thread(target=hammer) for _ in range(4)]
     for thread in threads:
         thread.start()
+    until("read", lambda: len(seen) == 1)
     for swap in range(1, 5):
         newest = served.home.publish(swap % 2)
         until("read", lambda newest=newest: newest.id in seen)
