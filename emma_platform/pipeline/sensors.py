@@ -5,6 +5,7 @@ affected; the batch finds that from the ledger, so a lost or doubled wake-up los
 """
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,10 +16,12 @@ from emma_platform.recompute.intake import known
 from emma_platform.recompute.ledger import fingerprint
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import work_left
-from emma_platform.sources.protocol import SourceError
+from emma_platform.sources.protocol import Scan, SourceError
 
 UPDATE_TAG = "emma/update"
 INTERVAL_SECONDS = 5
+SLEW_SECONDS = 0.01
+"""The clock that files are timed by may be slewed meanwhile, by up to 500 parts in a million (adjtimex(2))."""
 GRACE = timedelta(seconds=60)
 """A run whose status changed so lately may not have begun, or not have ended, to say that it is worked on."""
 PENDING = [
@@ -71,10 +74,20 @@ def _end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
 
 
 def _seen(platform: Platform) -> str | None:
-    """A fingerprint of the work that waits, or None when there is none."""
-    with platform.ledger.transaction() as connection:
-        scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
+    """A fingerprint of the work that waits, or None when there is none.
+
+    A file that will be ready before the next look is waited for: left to that look, it would lie up to 2 s longer.
+    """
+    scan = _scan(platform)
+    if not scan.ready and scan.ready_in is not None and scan.ready_in < INTERVAL_SECONDS:
+        time.sleep(scan.ready_in + SLEW_SECONDS)
+        scan = _scan(platform)
     left = work_left(platform.ledger)
     if not scan.ready and not left:
         return None
     return fingerprint(str(left), *(f"{s.name}:{s.size}:{s.mtime_ns}" for s in scan.ready))
+
+
+def _scan(platform: Platform) -> Scan:
+    with platform.ledger.transaction() as connection:
+        return platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))

@@ -70,7 +70,7 @@ class FileSource:
             SourceError: the landing folder is missing.
         """
         now = self._now_ns()
-        ready, waiting, present = [], {}, set()
+        ready, waiting, present, growing = [], {}, set(), []
         closed = None
         for found in walk(self._landing):
             if found.is_folder:
@@ -80,13 +80,15 @@ class FileSource:
             seen = known.get(found.name)
             if found.trouble is None and seen and (seen.size, seen.mtime_ns) == (found.size, found.mtime_ns):
                 continue
-            reason = found.trouble or self._why_not_yet(found, now)
-            if reason is None:
-                ready.append(Sighting(found.name, found.size, found.mtime_ns))
-            else:
+            if reason := found.trouble or _foreign(found.name):
                 waiting[found.name] = reason
+            elif (left := self._quiet_left(found, now)) > 0:
+                waiting[found.name] = "still growing"
+                growing.append(left)
+            else:
+                ready.append(Sighting(found.name, found.size, found.mtime_ns))
         ready.sort(key=lambda sighting: sighting.name)
-        return Scan(ready, waiting, present, closed)
+        return Scan(ready, waiting, present, closed, min(growing) if growing else None)
 
     def take(self, sighting: Sighting, today: date) -> Taken:
         """Copy a file into the archive and hash it on the way.
@@ -144,9 +146,12 @@ class FileSource:
             self._mapped = (state, read_mapping(self._sources_file))
         return self._mapped[1]
 
-    def _why_not_yet(self, found: Found, now: int) -> str | None:
-        """The reason to leave a file alone, or none."""
-        if ending_of(found.name) is None:
-            return f"unknown ending; give it one of {', '.join(ENDINGS)}"
+    def _quiet_left(self, found: Found, now: int) -> float:
+        """Seconds that a file must still lie unchanged."""
         changed = found.mtime_ns if found.mtime_ns <= now else found.ctime_ns
-        return "still growing" if now - changed < self._quiet_ns else None
+        return (self._quiet_ns - (now - changed)) / 1e9
+
+
+def _foreign(name: str) -> str | None:
+    """Why a file of this name is never read, or none."""
+    return None if ending_of(name) else f"unknown ending; give it one of {', '.join(ENDINGS)}"

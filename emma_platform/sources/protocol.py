@@ -36,12 +36,14 @@ class Scan:
         waiting: those left alone for now, with the reason.
         present: the names of all deliveries, also those that need no look.
         closed: why some of them cannot be seen, so that nothing can be said of names that are not present; or none.
+        ready_in: seconds until the first of those that still grow is ready if it grows no more, or none.
     """
 
     ready: list[Sighting]
     waiting: dict[str, str] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     closed: str | None = None
+    ready_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

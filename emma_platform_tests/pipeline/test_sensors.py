@@ -18,6 +18,7 @@ from emma_platform.pipeline.alive import is_worked_on, working_on
 from emma_platform.pipeline.resources import Home as HomeResource
 from emma_platform.pipeline.sensors import PENDING, UPDATE_TAG, files_sensor
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
+from emma_platform_tests.recompute.home import HEADER
 
 
 class Sensor:
@@ -67,6 +68,13 @@ def test_it_asks_for_one_run_for_many_files_and_rests_when_they_were_taken(senso
     assert sensor.skipped() == "Nothing new."
     sensor.home.sell("late/3.csv", *lines("S1", [43], quantity=9))
     assert sensor.asked() != asked
+
+
+@pytest.mark.parametrize(("quiet", "taken"), [(1.0, True), (3_600.0, False)])
+def test_a_file_that_is_ready_before_the_next_look_is_waited_for(sensor: Sensor, quiet: float, taken: bool) -> None:
+    sensor.home.settings = sensor.home.settings.model_copy(update={"quiet_seconds": quiet})
+    (sensor.home.settings.landing / "late.csv").write_text(HEADER + "".join(lines("S1", [40])))
+    assert isinstance(sensor.tick(), dg.RunRequest) is taken
 
 
 def test_every_run_that_has_not_ended_is_pending() -> None:

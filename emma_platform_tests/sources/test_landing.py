@@ -68,9 +68,19 @@ def test_temporary_names_wait(desk: Desk, ending: str):
 def test_a_file_that_changed_just_now_waits_and_is_ready_when_it_has_been_quiet(desk: Desk):
     desk.drop("a.csv", "x")
     age(desk, "a.csv", 1.5)
-    assert desk.source().scan({}).waiting == {"a.csv": "still growing"}
-    desk.now_ns += 1_000_000_000
-    assert [s.name for s in desk.source().scan({}).ready] == ["a.csv"]
+    desk.drop("b.csv", "x")
+    age(desk, "b.csv", 1)
+    scan = desk.source().scan({})
+    assert scan.waiting == {"a.csv": "still growing", "b.csv": "still growing"}
+    assert scan.ready_in == pytest.approx(0.5)
+    desk.now_ns += 500_000_000
+    scan = desk.source().scan({})
+    assert [s.name for s in scan.ready] == ["a.csv"]
+    assert scan.ready_in == pytest.approx(0.5)
+    desk.now_ns += 500_000_000
+    scan = desk.source().scan({})
+    assert [s.name for s in scan.ready] == ["a.csv", "b.csv"]
+    assert scan.ready_in is None
 
 
 def test_a_time_in_the_future_does_not_keep_a_file_waiting_for_ever(desk: Desk):
