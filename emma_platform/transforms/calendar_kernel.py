@@ -21,7 +21,14 @@ _CLOSE = 0.03
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def fit(
-    columns: Floats, precision: Floats, sold: Floats, expected: Floats, overdispersion: float, least_scatter: float
+    columns: Floats,
+    precision: Floats,
+    sold: Floats,
+    expected: Floats,
+    used: Codes,
+    constant: float,
+    overdispersion: float,
+    least_scatter: float,
 ) -> Floats:
     """The effects that maximise the penalised quasi-likelihood.
 
@@ -29,16 +36,16 @@ def fit(
         columns: days x terms, the constant first.
         precision: per term one over the variance of its effect.
         sold: units of each day.
-        expected: of the same days; days with 0 are left out. Something was sold on the others.
+        expected: of the same days.
+        used: the days that count: those with an expectation. Something was sold on them.
+        constant: where the constant begins.
         overdispersion: factor on the variance to mean ratio of the residuals.
         least_scatter: least variance to mean ratio, as a share of the mean.
     """
     days, terms = columns.shape
-    effects, gradient = np.zeros(terms), np.empty(terms)
+    effects, gradient, mean = np.zeros(terms), np.empty(terms), np.empty(days)
+    effects[0] = constant
     curvature = np.zeros((terms, terms))
-    mean = np.zeros(days)
-    used: Codes = np.flatnonzero(expected > 0.0)
-    effects[0] = np.log(sold[used].sum() / expected[used].sum())
     largest = _LARGEST_STEP
     for _ in range(_ROUNDS):
         squared = total = 0.0
@@ -50,16 +57,20 @@ def fit(
             squared += (sold[day] - mean[day]) ** 2 / mean[day]
             total += mean[day]
         scatter = max(overdispersion * squared / len(used), least_scatter * total / len(used))
-        gradient[:] = -precision * effects
+        for term in range(terms):
+            gradient[term] = -precision[term] * effects[term]
         for day in used:
             error, of_day = (sold[day] - mean[day]) / scatter, columns[day]
             for term in range(terms):
                 gradient[term] += of_day[term] * error
         if largest > _CLOSE:
+            curvature = np.zeros((terms, terms))
             _factor(columns, precision, mean, used, scatter, curvature)
         _solve(curvature, gradient)
-        effects += np.clip(gradient, -_LARGEST_STEP, _LARGEST_STEP)
-        largest = np.abs(gradient).max()
+        largest = 0.0
+        for term in range(terms):
+            effects[term] += min(max(gradient[term], -_LARGEST_STEP), _LARGEST_STEP)
+            largest = max(largest, abs(gradient[term]))
         if largest < _STILL:
             break
     return effects
@@ -67,9 +78,8 @@ def fit(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _factor(columns: Floats, precision: Floats, mean: Floats, used: Codes, scatter: float, curvature: Floats) -> None:
-    """The Cholesky factor of the curvature, in its lower triangle."""
+    """The Cholesky factor of the curvature, in the lower triangle of zeros."""
     terms = columns.shape[1]
-    curvature[:] = 0.0
     for term in range(terms):
         curvature[term, term] = precision[term]
     for day in used:

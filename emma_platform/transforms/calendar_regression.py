@@ -46,11 +46,10 @@ def _effects(columns: Floats, spread: Floats, sold: Floats, expected: Floats) ->
     """
     from emma_platform.transforms.calendar_kernel import fit
 
-    if sold[expected > 0].sum() <= 0:
+    used = np.flatnonzero(expected > 0)
+    if sold[used].sum() <= 0:
         return np.zeros(columns.shape[1] - 1)
     precision = np.concatenate([[_FREE], spread**-2.0])
-    return np.asarray(
-        fit(columns, precision, np.ascontiguousarray(sold), np.ascontiguousarray(expected), _SCATTER, _LEAST_SCATTER)[
-            1:
-        ]
-    )
+    constant = np.log(sold[used].sum() / expected[used].sum())
+    sold, expected = np.ascontiguousarray(sold), np.ascontiguousarray(expected)
+    return np.asarray(fit(columns, precision, sold, expected, used, constant, _SCATTER, _LEAST_SCATTER)[1:])

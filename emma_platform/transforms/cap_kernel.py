@@ -32,5 +32,33 @@ def sold_quantiles(values: Floats, known: Flags, quantile: float) -> Floats:
         for column in range(size):
             if count[column] > 0:
                 place = max(int(np.ceil(quantile * count[column])) - 1, 0)
-                found[first + column] = np.partition(sold[column, : count[column]], place)[place]
+                found[first + column] = _smallest(sold[column], count[column], place)
     return found
+
+
+@njit(cache=True, nogil=True)
+def _smallest(values: Floats, size: int, place: int) -> float:
+    """Of the first `size` values the one that `place` others come before; reorders them.
+
+    Hoare's Find (Algorithm 65, 1961). `np.partition` gives the same, but takes 12 s to compile.
+    """
+    low, high = 0, size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        left, right = low, high
+        while left <= right:
+            while values[left] < pivot:
+                left += 1
+            while values[right] > pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left += 1
+                right -= 1
+        if place <= right:
+            high = right
+        elif place >= left:
+            low = left
+        else:
+            break
+    return float(values[place])

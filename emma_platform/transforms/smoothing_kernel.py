@@ -1,7 +1,8 @@
 """The recursion of exponential smoothing, compiled.
 
 Belongs here: loops over days that numpy would run day by day. Does not belong here: what is smoothed and how the rates
-are weighed (`smoothing`). Import it where it is called only: loading the compiler takes most of a second.
+are weighed (`smoothing`). Import it where it is called only: loading the compiler takes most of a second. Element by
+element throughout: slices set from slices take 7 s more to compile.
 """
 
 from __future__ import annotations
@@ -25,13 +26,18 @@ def advance(
     value, weight, known, count = np.zeros(_BLOCK), np.zeros(_BLOCK), np.zeros(_BLOCK), np.zeros(_BLOCK)
     for first in range(0, width, _BLOCK):
         size = min(_BLOCK, width - first)
-        block = slice(first, first + size)
-        level[:, :size], squared[:, :size], count[:size] = levels[:, block], errors[:, block], seen[block]
+        for place in range(size):
+            count[place] = seen[first + place]
+            for rate in range(len(rates)):
+                level[rate, place], squared[rate, place] = levels[rate, first + place], errors[rate, first + place]
         for day in range(len(values)):
             for place in range(size):
                 value[place], weight[place] = values[day, first + place], weights[day, first + place]
             _one_day(value, weight, known, rates, discount, level, squared, count)
-        levels[:, block], errors[:, block], seen[block] = level[:, :size], squared[:, :size], count[:size]
+        for place in range(size):
+            seen[first + place] = count[place]
+            for rate in range(len(rates)):
+                levels[rate, first + place], errors[rate, first + place] = level[rate, place], squared[rate, place]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
