@@ -5,7 +5,7 @@ Belongs here: which modules and settings a table's content depends on. Does not 
 
 from __future__ import annotations
 
-import ast
+import re
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -19,6 +19,8 @@ from emma_platform.settings import Settings
 from emma_platform.transforms.sql import load
 
 TRANSFORMS = "emma_platform.transforms"
+_IMPORT = re.compile(rf"^\s*from {re.escape(TRANSFORMS)}\.(\w+) import", re.MULTILINE)
+"""How a transform imports another, also within a function. Parsed instead, the modules took 0.4 s of each run."""
 
 
 def current(settings: Settings) -> dict[str, str]:
@@ -65,20 +67,18 @@ def current(settings: Settings) -> dict[str, str]:
 @cache
 def source(module: str) -> str:
     """The digest of a transform's module and of every transform that it imports, itself or through others."""
-    folder = resources.files(TRANSFORMS)
     texts: dict[str, str] = {}
-    wanted = [module]
+    wanted = {module}
     while wanted:
         name = wanted.pop()
-        if name in texts:
-            continue
-        texts[name] = (folder / f"{name}.py").read_text("utf-8")
-        wanted += [
-            node.module.removeprefix(f"{TRANSFORMS}.")
-            for node in ast.walk(ast.parse(texts[name]))
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{TRANSFORMS}.")
-        ]
+        texts[name] = _text(name)
+        wanted |= {*_IMPORT.findall(texts[name])} - texts.keys()
     return fingerprint(*(texts[name] for name in sorted(texts)))
+
+
+@cache
+def _text(module: str) -> str:
+    return (resources.files(TRANSFORMS) / f"{module}.py").read_text("utf-8")
 
 
 def refresh(connection: sa.Connection, now: dict[str, str], history_days: int) -> None:
