@@ -1,8 +1,8 @@
 """Why a key figure moved between two periods, read from a publication.
 
-Belongs here: which stores and products are asked for, and reading only what that takes. Does not belong here: which
-periods there are (`periods`), how a change is split (`transforms.kpi_changes`) and how it is
-shown (`console_change`, `waterfall`).
+Belongs here: which stores and products are asked for, and what is said of them. Does not belong here: which periods
+there are (`periods`), the parts of every product (`change_rows`) and how a change is shown (`console_change`,
+`waterfall`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emma_platform.engine.duckdb import DuckDBEngine, EngineError
-from emma_platform.engine.protocol import Input
 from emma_platform.model.access import StoreScope
 from emma_platform.model.parts import PART_NAMES, PARTS, Part
+from emma_platform.serving.change_rows import Lives, change_rows
 from emma_platform.serving.periods import Period
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
-from emma_platform.store.protocol import Files
 from emma_platform.transforms.exact_sums import exact_parts
-from emma_platform.transforms.kpi_changes import KPIS, split_changes
-from emma_platform.transforms.sql import load
+from emma_platform.transforms.kpi_changes import KPIS
 
 BY: tuple[str, ...] = ("store", "category", "product")
 """What a change can be listed by."""
@@ -37,8 +34,6 @@ CLOSED_AFTER = timedelta(days=7)
 
 FIGURES = ("before", "after", "change", *PART_NAMES)
 """The amounts of a row of `Change`."""
-
-_STOCK_OUT = ("store", "product", "first_day", "last_day", "lost_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +138,11 @@ def explain_change(
     for asked in (first, second):
         if asked.last < first_day or asked.first > last_day:
             raise ServingError(f"there are no figures from {asked}; they go from {first_day} to {last_day}")
-    sums = _sums(reader, scope, (first, second), lives)
     wanted = _Wanted(categories, product)
-    later = second.first >= first.first
-    rows = wanted.of(split_changes(sums, kpi, second_is_later=later))
+    rows = wanted.of(change_rows(reader, scope, kpi, (first, second), lives))
     left_out = Decimal(0)
     if kpi == "gross_margin":
-        revenue = wanted.of(split_changes(sums, "revenue", second_is_later=later))
-        left_out = _without(revenue, rows)
+        left_out = _without(wanted.of(change_rows(reader, scope, "revenue", (first, second), lives)), rows)
     return Change(
         publication=reader.publication.id,
         kpi=kpi,
@@ -199,61 +191,13 @@ def _check(kpi: str, categories: Collection[str] | None, product: str | None, by
         raise ServingError("a receipt holds many products: ask for receipts by store, or for units of a product")
 
 
-def _lives(days: Mapping[str, tuple[date, date]], end: date) -> pa.Table:
-    """store, first_day, last_day; the last day is the chain's for a store that has not closed."""
+def _lives(days: Mapping[str, tuple[date, date]], end: date) -> Lives:
+    """The stores' days; the last one has no end for a store that has not closed."""
     if not days:
         raise ServingError("there are no key figures of these stores yet; run `emma update`")
-    first = [first for first, _ in days.values()]
-    last = [last if end - last >= CLOSED_AFTER else date.max for _, last in days.values()]
-    return pa.table(
-        {"store": list(days), "first_day": pa.array(first, pa.date32()), "last_day": pa.array(last, pa.date32())}
+    return tuple(
+        (store, first, last if end - last >= CLOSED_AFTER else date.max) for store, (first, last) in days.items()
     )
-
-
-def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], lives: pa.Table) -> pa.Table:
-    """The rows of `kpi_changes.sql`, from the files of the months concerned."""
-    stores = [str(store) for store in lives["store"].to_pylist()]
-    paths = {
-        path
-        for period in periods
-        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
-    }
-    days = [
-        (period.first + timedelta(offset), number)
-        for number, period in enumerate(periods)
-        for offset in range(period.days)
-    ]
-    tables: dict[str, Input] = {
-        "product_kpis": Files("product_kpis", tuple(sorted(paths))),
-        "periods": pa.table(
-            {
-                "day": pa.array([day for day, _ in days], pa.date32()),
-                "period": pa.array([number for _, number in days], pa.int32()),
-                "weekday": [f"2 {day:%w}" for day, _ in days],
-            }
-        ),
-        "lives": lives,
-        "promotions": reader.table(scope, "promotions", columns=("store", "product", "first_day", "last_day")),
-        "calendar": reader.table(scope, "calendar", columns=("store", "day", "event", "kind")),
-        "lost_units": _lost_units(reader, scope, stores),
-    }
-    with DuckDBEngine() as engine:
-        try:
-            return engine.run(load("kpi_changes").text, tables)
-        except EngineError as error:
-            raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
-
-
-def _lost_units(reader: Reader, scope: StoreScope, stores: Collection[str]) -> pa.Table:
-    """store, product, day, lost_units: what probable stock-outs cost, spread evenly over their days."""
-    runs = reader.table(scope, "probable_stock_outs", stores=stores, columns=_STOCK_OUT)
-    first, last = (runs[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in ("first_day", "last_day"))
-    days = last - first + 1
-    run = np.repeat(np.arange(len(days)), days)
-    within = np.arange(len(run)) - np.repeat(np.cumsum(days) - days, days)
-    by_day = runs.select(["store", "product"]).take(pa.array(run, pa.int64()))
-    by_day = by_day.append_column("day", pa.array((first[run] + within).astype(np.int32)).cast(pa.date32()))
-    return by_day.append_column("lost_units", pa.array(runs["lost_units"].to_numpy()[run] / days[run]))
 
 
 def _without(all_rows: pa.Table, rows: pa.Table) -> Decimal:

@@ -6,14 +6,12 @@ worded (`web`). Read once per publication and scope: it counts every file.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.remembered import Remembered
 
 REMEMBERED = 256
 """Answers kept: publications times scopes."""
@@ -89,25 +87,14 @@ class Freshness:
         return tuple(store for store in self.stores if store.behind_days)
 
 
-_remembered: OrderedDict[tuple[Path, StoreScope], Freshness] = OrderedDict()
-_lock = threading.Lock()
+_remembered = Remembered[Freshness](REMEMBERED)
 
 
 def freshness(reader: Reader, scope: StoreScope) -> Freshness:
     """How fresh the publication is that a reader reads."""
-    key = (reader.publication.file, scope)
-    with _lock:
-        if (known := _remembered.get(key)) is not None:
-            _remembered.move_to_end(key)
-            return known
-    found = _read(reader, scope)
-    with _lock:
-        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
-        if found.publication == reader.publication.id and key[0] == reader.publication.file:
-            _remembered[key] = found
-            while len(_remembered) > REMEMBERED:
-                _remembered.popitem(last=False)
-    return found
+    file = reader.publication.file
+    # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
+    return _remembered.of((file, scope), lambda: _read(reader, scope), holds=lambda: reader.publication.file == file)
 
 
 def _read(reader: Reader, scope: StoreScope) -> Freshness:

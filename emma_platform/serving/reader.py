@@ -71,6 +71,7 @@ class Reader:
             before: the reader that this one takes the place of; the stores whose pages were asked of it are read too.
         """
         self.listing(EVERY_STORE)
+        self.store_days(EVERY_STORE)
         warm(self._opened, before._opened.store_pages.asked if before else ())
 
     def tables(self) -> tuple[str, ...]:

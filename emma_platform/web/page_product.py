@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,11 +22,12 @@ from emma_platform.model.access import StoreScope
 from emma_platform.model.advice import ADVICE_EFFECTS
 from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.advice import Advice, AdviceError, advice_for
-from emma_platform.serving.changes import explain_change
+from emma_platform.serving.changes import Change, explain_change
 from emma_platform.serving.freshness import freshness
 from emma_platform.serving.periods import DEFAULT_DAYS, Period
 from emma_platform.serving.price_curve import price_curve
 from emma_platform.serving.product_page import ProductPage
+from emma_platform.serving.publication import ServingError
 from emma_platform.web import charts, words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.publication_shown import Shown
@@ -134,9 +136,7 @@ def why_values(shown: Shown, scope: StoreScope, store: str, product: str, kpi: s
     Raises:
         ServingError: nothing of it was sold in these periods, or there is no such figure.
     """
-    last_day = shown.reader.last_days(scope).get(store, date.min + timedelta(days=2 * DEFAULT_DAYS))
-    second = Period(last_day - timedelta(days=DEFAULT_DAYS - 1), last_day)
-    change = explain_change(shown.reader, scope, kpi, second.before(), second, stores=[store], product=product)
+    change = _change_of(shown, scope, store, kpi, product)
     before, after, parts = change.shown()
     say = words.units if kpi == "units" else words.money
     largest = max((abs(amount) for _, amount in parts), default=Decimal(1)) or Decimal(1)
@@ -153,6 +153,18 @@ def why_values(shown: Shown, scope: StoreScope, store: str, product: str, kpi: s
         ],
         "notes": change.notes(),
     }  # fmt: skip
+
+
+def prepare_why(shown: Shown, scope: StoreScope, store: str) -> None:
+    """Split the changes of a store while somebody reads the page of a product: why it moved is asked for next."""
+    with suppress(ServingError):
+        _change_of(shown, scope, store, "revenue")
+
+
+def _change_of(shown: Shown, scope: StoreScope, store: str, kpi: str, product: str | None = None) -> Change:
+    last_day = shown.reader.last_days(scope).get(store, date.min + timedelta(days=2 * DEFAULT_DAYS))
+    second = Period(last_day - timedelta(days=DEFAULT_DAYS - 1), last_day)
+    return explain_change(shown.reader, scope, kpi, second.before(), second, stores=[store], product=product)
 
 
 def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:

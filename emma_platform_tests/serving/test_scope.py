@@ -14,7 +14,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from emma_platform.model.provenance import PARTITION_RECEIPTS, SOURCE_FILES
 from emma_platform.model.tables import KEPT
 from emma_platform.serving.advice import AdviceError, advice_for, all_advice, decide
 from emma_platform.serving.advice_account import account
+from emma_platform.serving.change_rows import change_rows
 from emma_platform.serving.changes import BY, explain_change
 from emma_platform.serving.compare import compare
 from emma_platform.serving.contents import SERVED
@@ -121,6 +122,10 @@ def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
                 *(("gross_margin", by, None) for by in BY),
                 *(("receipts", "store", stores) for stores in (None, ["A1"], [HIDDEN], ["no such store"])),
             )
+        ],
+        "change_rows": [
+            partial(change_rows, kpi="units", periods=(SECOND.before(), SECOND), lives=((s, date.min, date.max),))
+            for s in each()
         ],
         "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
         "receipt": [partial(receipt, store=store, product="P1") for store in each()],

@@ -1,0 +1,130 @@
+"""The parts of a key figure's change for every product of some stores: read once, asked for product by product.
+
+Belongs here: reading the sums that the parts come from, from the files of the months concerned, and keeping both. Does
+not belong here: which products are asked for (`changes`) and how a change is split (`transforms.kpi_changes`).
+
+How a product's change splits depends on its whole store: its days, and the products of its category. So the store's
+are split, and kept: the sums of a store of 200 products take 0.5 MB, its parts 0.1 MB a key figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from emma_platform.engine.duckdb import DuckDBEngine, EngineError
+from emma_platform.engine.protocol import Input
+from emma_platform.model.access import StoreScope
+from emma_platform.serving.periods import Period
+from emma_platform.serving.publication import ServingError
+from emma_platform.serving.reader import Reader
+from emma_platform.serving.remembered import Remembered
+from emma_platform.store.protocol import Files
+from emma_platform.transforms.kpi_changes import split_changes
+from emma_platform.transforms.sql import load
+
+Lives = tuple[tuple[str, date, date], ...]
+"""Store, first and last day of the stores that are asked for."""
+
+MOST_BYTES = 32_000_000
+"""Bytes of sums and parts that are kept: some 50 stores of 200 products."""
+
+_PROMOTION = ("store", "product", "first_day", "last_day")
+_STOCK_OUT = ("store", "product", "first_day", "last_day", "lost_units")
+
+
+def _bytes(rows: pa.Table) -> int:
+    return rows.nbytes
+
+
+_kept = Remembered[pa.Table](MOST_BYTES, _bytes)
+
+
+def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Period, Period], lives: Lives) -> pa.Table:
+    """The change of a key figure and its parts, per store and product, as `kpi_changes.split_changes` returns them.
+
+    Args:
+        reader: the publication.
+        scope: the stores that may be seen.
+        kpi: one of `kpi_changes.KPIS`.
+        periods: the one before and the one after.
+        lives: of the stores whose products are wanted.
+
+    Raises:
+        ServingError: there is no such store, or the files of the publication cannot be read.
+    """
+    # What is kept is the same for all who may see these stores: see first that who asks is one of them.
+    reader.check_stores(scope, [store for store, _, _ in lives])
+    file = reader.publication.file
+    asked = (file, periods, lives)
+
+    def holds() -> bool:
+        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
+        return reader.publication.file == file
+
+    def split() -> pa.Table:
+        sums = _kept.of(asked, lambda: _sums(reader, scope, periods, lives), holds=holds)
+        return split_changes(sums, kpi, second_is_later=periods[1].first >= periods[0].first)
+
+    return _kept.of((*asked, kpi), split, holds=holds)
+
+
+@cache
+def _engine() -> DuckDBEngine:
+    """One for the process: to open one takes 40 ms, longer than the statement over a store."""
+    return DuckDBEngine(threads=1)
+
+
+def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], lives: Lives) -> pa.Table:
+    """The rows of `kpi_changes.sql`, from the files of the months concerned."""
+    stores, first_days, last_days = (list(values) for values in zip(*lives, strict=True))
+    paths = {
+        path
+        for period in periods
+        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
+    }
+    days = [
+        (period.first + timedelta(offset), number)
+        for number, period in enumerate(periods)
+        for offset in range(period.days)
+    ]
+    tables: dict[str, Input] = {
+        "product_kpis": Files("product_kpis", tuple(sorted(paths))),
+        "periods": pa.table(
+            {
+                "day": pa.array([day for day, _ in days], pa.date32()),
+                "period": pa.array([number for _, number in days], pa.int32()),
+                "weekday": [f"2 {day:%w}" for day, _ in days],
+            }
+        ),
+        "lives": pa.table(
+            {
+                "store": stores,
+                "first_day": pa.array(first_days, pa.date32()),
+                "last_day": pa.array(last_days, pa.date32()),
+            }
+        ),
+        "promotions": reader.table(scope, "promotions", stores=stores, columns=_PROMOTION),
+        "calendar": reader.table(scope, "calendar", stores=stores, columns=("store", "day", "event", "kind")),
+        "lost_units": _lost_units(reader, scope, stores),
+    }
+    try:
+        return _engine().run(load("kpi_changes").text, tables)
+    except EngineError as error:
+        raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
+
+
+def _lost_units(reader: Reader, scope: StoreScope, stores: Collection[str]) -> pa.Table:
+    """store, product, day, lost_units: what probable stock-outs cost, spread evenly over their days."""
+    runs = reader.table(scope, "probable_stock_outs", stores=stores, columns=_STOCK_OUT)
+    first, last = (runs[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in ("first_day", "last_day"))
+    days = last - first + 1
+    run = np.repeat(np.arange(len(days)), days)
+    within = np.arange(len(run)) - np.repeat(np.cumsum(days) - days, days)
+    by_day = runs.select(["store", "product"]).take(pa.array(run, pa.int64()))
+    by_day = by_day.append_column("day", pa.array((first[run] + within).astype(np.int32)).cast(pa.date32()))
+    return by_day.append_column("lost_units", pa.array(runs["lost_units"].to_numpy()[run] / days[run]))
