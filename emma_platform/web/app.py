@@ -30,6 +30,7 @@ from emma_platform.web.auth.attempts import clock
 from emma_platform.web.auth.identify import Identify
 from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
+from emma_platform.web.readiness import prepared
 from emma_platform.web.security import Security
 from emma_platform.web.watch import Watch
 
@@ -40,7 +41,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
     `app.state` holds `settings`, `current`, the reader of publications, and `auth`, the users; each request's state
     `signed`, who asks (None for nobody), before any route runs.
     """
-    app = FastAPI(title="Emma Platform", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Emma Platform", docs_url=None, redoc_url=None, openapi_url=None, lifespan=prepared)
     app.state.settings = settings
     app.state.current = CurrentReader(settings.published)
     app.state.auth = Auth.of(settings, clock)
