@@ -31,10 +31,10 @@ NOTE = (
     "The home begins with as much history as a forecast looks at, so that a forecast is the same work at the start and"
     " at the end. *Besides data* is what is neither landing, archive, nor a data file of the newest version of a table."
     " It is bounded when it grows by no more than the data, counted in partitions: ledger and Dagster hold a row and"
-    " an event for each. Dagster keeps as many runs as there are days before the start. Each side is lived once. What the"
-    " ledger grows by beyond the partitions is its table of files: each file that arrived is a fact it keeps, and the"
-    " history came as a file a store and month, the year as a file a store and day (after 66 days of it: partitions 1.15x"
-    " in bytes for 1.16x in rows, files 52 to 235 rows)."
+    " an event for each. Dagster keeps as many runs as there are days before the start. Each side is lived once. What"
+    " the ledger grows by beyond the partitions is its table of files: each file that arrived is a fact it keeps, and"
+    " the history came as a file a store and month, the year as a file a store and day (after 66 days of it: partitions"
+    " 1.15x in bytes for 1.16x in rows, files 52 to 235 rows)."
 )
 
 
