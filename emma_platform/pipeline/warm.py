@@ -3,8 +3,8 @@
 Belongs here: how the processes of runs are made. Does not belong here: what they do. Stock, each run is a fresh Python
 that imports Dagster and the numerical libraries again: 4 s of CPU, half of the way from a dropped file to its numbers.
 
-Only libraries are imported beforehand. Emma Platform's own code is read anew by each run, so a run always computes with
-the code whose digest it writes down.
+Only libraries are imported beforehand, and what numba needs before its first kernel. Emma Platform's own code is read
+anew by each run, so a run always computes with the code whose digest it writes down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from multiprocessing import forkserver
 
 LIBRARIES = (
     "dagster._cli", "dagster._grpc.server", "dagster_duckdb", "deltalake", "duckdb", "filelock", "matplotlib.figure",
-    "numba", "pandas", "pyarrow.compute", "pydantic_settings", "scipy.stats", "sqlalchemy.dialects.sqlite", "yaml",
+    "pandas", "pyarrow.compute", "pydantic_settings", "scipy.stats", "sqlalchemy.dialects.sqlite", "yaml",
+    "emma_platform.pipeline.warm_compiler",
 )  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from emma_platform.pipeline.warm import warm_runs
+from emma_platform.pipeline.warm import LIBRARIES, warm_runs
 
 
 def _answer(path: Path) -> None:
@@ -27,3 +28,13 @@ def test_a_run_does_not_prepare_another_process_though_it_bears_its_servers_argu
     run.start()
     run.join()
     assert (tmp_path / "answer").read_text(encoding="utf-8") == "False"
+
+
+def test_what_is_imported_beforehand_is_no_code_that_makes_figures() -> None:
+    said = (
+        "import importlib, sys\n"
+        f"for library in {LIBRARIES}: importlib.import_module(library)\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('emma_platform')))"
+    )
+    imported = subprocess.run([sys.executable, "-c", said], check=True, capture_output=True, text=True).stdout
+    assert imported.split() == ["emma_platform", "emma_platform.pipeline", "emma_platform.pipeline.warm_compiler"]
