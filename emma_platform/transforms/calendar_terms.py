@@ -21,7 +21,7 @@ _WEEKDAY, _KIND, _RARE, _FREQUENT, _NEAR = 0.5, 0.3, 0.1, 0.2, 0.04
 _MONTH, _YEAR = 0.05, 0.15
 _MONTH_PAIRS, _YEAR_PAIRS = 2, 6
 _NEAR_DAYS = (-3, -2, -1, 1)
-_CARRIED_DAYS = 6
+_CARRIED_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def rare_events(demand: Demand, origin: int) -> Flags:
 
 
 def calendar_terms(demand: Demand, origin: int) -> Terms:
-    """The terms of the days up to `origin` and of as many after it as were laid out after the last day, and six more.
+    """The terms of the days up to `origin` and of as many after it as were laid out after the last day, and seven more.
 
-    The six are there for forecasts that are carried on to the days before the next weekly origin.
+    The seven are there for forecasts that are carried on until the next weekly origin.
 
     Terms that no past day has are left out: nothing is known of them. Spreads were chosen on M5 before d_1913; those of
     sines and cosines fall with their frequency.

@@ -19,7 +19,7 @@ from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.forecast_groups import DISTANCES, Groups, measure_spread
 from emma_platform.transforms.forecast_origin import WEEK, OriginForecast, latest_known
 from emma_platform.transforms.forecast_totals import Totals
-from emma_platform.transforms.smoothing import RATES, level_path
+from emma_platform.transforms.forecast_update import carried_on
 
 DAYS = 28
 """The last days whose forecasts are looked back at."""
@@ -103,12 +103,12 @@ def look_back(history: Demand, origins: list[tuple[OriginForecast, Quantiles]], 
 
 
 def _levels(history: Demand, made: OriginForecast, end: int) -> Floats:
-    """Each product's level on the origin and every day after it up to `end`; a new product keeps that of the origin."""
-    days = slice(made.origin + 1, end + 1)
-    fitted = made.fitted
-    values = np.minimum(history.units[days] / fitted.factors.on(history, days), fitted.caps)
-    path = level_path(fitted.end, values, history.known[days], RATES, fitted.rate_weights)
-    return np.vstack([fitted.level, np.where(made.new, fitted.level, path)])
+    """Each product's level on the origin and every day after it up to `end`."""
+    fitted, levels = made.fitted, [made.fitted.level]
+    for day in range(made.origin + 1, end + 1):
+        fitted = carried_on(fitted, history, slice(day, day + 1), made.new)
+        levels.append(fitted.level)
+    return np.stack(levels)
 
 
 def _ahead(history: Demand, made: OriginForecast, levels: Floats, days: Codes, distance: int) -> OriginForecast:
