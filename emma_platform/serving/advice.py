@@ -117,7 +117,7 @@ def advice_for(
     if overview is None:
         rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
         overview = rows.filter(pc.equal(rows["product"], pa.scalar(product)))
-    found = _with_decisions(reader, scope, landing, overview, store)
+    found = _with_decisions(reader, scope, landing, overview.select(_COLUMNS), store)
     if not found:
         raise AdviceError(
             f"there is no advice for product {product!r} in store {store!r}; "

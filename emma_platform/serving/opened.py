@@ -59,9 +59,10 @@ class Opened:
             ServingError: it names a store that the publication does not know, or that may not be seen: the answer does
                 not tell which.
         """
-        seen = self.seen(selection.scope)
-        unknown = sorted((selection.asked or frozenset()).difference(seen))
+        asked = selection.asked or frozenset()
+        unknown = sorted(store for store in asked if store not in self.stores or not selection.scope.allows(store))
         if unknown:
+            seen = self.seen(selection.scope)
             some = ", ".join(seen[:10]) or "none"
             raise ServingError(f"there is no store {', '.join(map(repr, unknown))}; there are {len(seen)}: {some}")
         return selection

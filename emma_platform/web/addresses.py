@@ -10,6 +10,7 @@ and `..`. So these few characters are written as a tilde and their code; letters
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 _RISKY = re.compile(r"[~/\\%\x00-\x20\x7f]|^\.+$")
@@ -17,6 +18,7 @@ _WRITTEN = re.compile(r"~([0-9a-f]{2})")
 _EMPTY = "~"
 
 
+@lru_cache(maxsize=50_000)
 def segment(name: str) -> str:
     """The name as one segment of a path, percent-encoded."""
     if not name:

@@ -7,8 +7,7 @@ drawing (`static/charts.js`) and reading (`serving`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from markupsafe import Markup
@@ -18,7 +17,7 @@ from emma_platform.serving.product_page import ProductPage
 from emma_platform.web import words
 
 WIDTH, HEIGHT = 96, 24
-_EPOCH = date(1970, 1, 1)
+_SPARK = f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
 BANDS = ("p025", "p10", "mean", "p90", "p975")
 HORIZONS = (1, 7, 28)
 
@@ -28,14 +27,10 @@ def sparkline(values: Sequence[float]) -> Markup:
     highest = max(values, default=0)
     if highest <= 0:
         return Markup("")
-    step = WIDTH / max(len(values) - 1, 1)
-    points = " ".join(
-        f"{i * step:.0f},{HEIGHT - 1.5 - max(value, 0) / highest * (HEIGHT - 3):.1f}" for i, value in enumerate(values)
-    )
-    return Markup(
-        '<svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" aria-hidden="true">'
-        '<polyline points="{points}"/></svg>'
-    ).format(w=WIDTH, h=HEIGHT, points=points)
+    step, high = WIDTH / max(len(values) - 1, 1), HEIGHT - 3
+    # All of it numbers, so nothing to escape: `Markup.format` takes as long as the rest of a row of the list.
+    points = " ".join([f"{i * step:.0f},{high + 1.5 - max(v, 0) / highest * high:.1f}" for i, v in enumerate(values)])
+    return Markup(f'{_SPARK}<polyline points="{points}"/></svg>')  # noqa: S704
 
 
 def fan(page: ProductPage) -> dict[str, Any]:
@@ -46,37 +41,41 @@ def fan(page: ProductPage) -> dict[str, Any]:
         the history's end) and `past`, what was forecast 1, 7 and 28 days before; `promotions` and `empty`, first and
         last day of each; `today`, the last known day.
     """
-    sold = {row["day"]: float(row["sold_units"]) for row in page.kpis.to_pylist()}
-    ahead = {row["day"]: row for row in page.forecast.to_pylist()}
+    sold = dict(zip(_days(page.kpis, "day"), values(page.kpis, "sold_units"), strict=True))
+    ahead = _days(page.forecast, "day")
     if not sold and not ahead:
         return {}
     first, last = min([*sold, *ahead]), max([*sold, *ahead])
-    today = min(ahead) - timedelta(days=1) if ahead else last
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    past = {(row["day"], row["horizon_days"]): row["mean"] for row in page.past_forecasts.to_pylist()}
-    known = [day <= today for day in days]
-    # A day before today without a row had nothing sold: the shelf or the shop may have been empty, which is marked.
-    history = [round(sold.get(day, 0.0), 3) if before else None for day, before in zip(days, known, strict=True)]
+    today = min(ahead) - 1 if ahead else last
+    days = range(first, last + 1)
+    origins = zip(_days(page.past_forecasts, "day"), values(page.past_forecasts, "horizon_days"), strict=True)
+    past = dict(zip(origins, values(page.past_forecasts, "mean"), strict=True))
 
     def line(name: str) -> list[float | None]:
-        return [_rounded(ahead[day][name]) if day in ahead else None for day in days]
+        found = dict(zip(ahead, values(page.forecast, name), strict=True))
+        return [_rounded(found.get(day)) for day in days]
 
     return {
-        "days": [(day - _EPOCH).days for day in days],
-        "sold": history,
+        "days": list(days),
+        # A day before today without a row had nothing sold: the shelf or the shop may have been empty, which is marked.
+        "sold": [_rounded(sold.get(day, 0.0), 3) if day <= today else None for day in days],
         **{name: line(name) for name in BANDS},
         "past": {str(h): [_rounded(past.get((day, h))) for day in days] for h in HORIZONS},
         "promotions": _spans(page.promotions, first, last),
         "empty": _spans(page.stock_outs, first, last),
-        "today": (today - _EPOCH).days,
+        "today": today,
     }
 
 
-def fan_sentence(page: ProductPage, drawn: Mapping[str, Any]) -> str:
-    """What the history and forecast chart shows, which `fan` has drawn."""
-    if not page.overview.num_rows:
+def values(rows: pa.Table, name: str) -> list[float | None]:
+    """A column of numbers as floats; a page's table may have neither rows nor columns."""
+    return rows[name].cast(pa.float64()).to_pylist() if rows.num_rows else []
+
+
+def fan_sentence(row: Mapping[str, Any] | None, drawn: Mapping[str, Any]) -> str:
+    """What the history and forecast chart shows, which `fan` has drawn, beside the row of `product_overview`."""
+    if row is None:
         return "There are no sales in the last 28 days."
-    row = page.overview.to_pylist()[0]
     said = f"{words.units(row['sold_units_28d'])} sold in the last 28 days"
     if row["forecast_units_28d"] is not None:
         low, high = words.units(row["forecast_units_28d_p10"]), words.units(row["forecast_units_28d_p90"])
@@ -84,7 +83,7 @@ def fan_sentence(page: ProductPage, drawn: Mapping[str, Any]) -> str:
             f"; {words.units(row['forecast_units_28d'])} expected in the next 28, with 80 % between {low} and {high}"
         )
     marked = [
-        f"{_days(drawn[name])} {what}"
+        f"{_number_of_days(drawn[name])} {what}"
         for name, what in (("promotions", "on promotion"), ("empty", "with a probably empty shelf"))
         if drawn.get(name)
     ]
@@ -115,20 +114,21 @@ def curve_sentence(found: PriceCurve, row: Mapping[str, Any]) -> str:
     return f"{said}. Prices from {low} to {high} are allowed."
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
 
 
-def _spans(rows: pa.Table, first: date, last: date) -> list[list[int]]:
+def _days(rows: pa.Table, name: str) -> list[int]:
+    """A column of days as days since 1970, as charts count them."""
+    return cast("list[int]", rows[name].cast(pa.int32()).to_pylist()) if rows.num_rows else []
+
+
+def _spans(rows: pa.Table, first: int, last: int) -> list[list[int]]:
     """First and last day of each row that touches the days shown, cut to them."""
-    spans = {
-        (max(row["first_day"], first), min(row["last_day"], last))
-        for row in rows.to_pylist()
-        if row["first_day"] <= last and row["last_day"] >= first
-    }
-    return [[(start - _EPOCH).days, (end - _EPOCH).days] for start, end in sorted(spans)]
+    both = zip(_days(rows, "first_day"), _days(rows, "last_day"), strict=True)
+    return [list(one) for one in sorted({(max(a, first), min(z, last)) for a, z in both if a <= last and z >= first})]
 
 
-def _days(spans: Iterable[Sequence[int]]) -> str:
+def _number_of_days(spans: Iterable[Sequence[int]]) -> str:
     number = len({day for first, last in spans for day in range(first, last + 1)})
     return f"{number} {'day' if number == 1 else 'days'}"

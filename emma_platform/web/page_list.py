@@ -17,13 +17,18 @@ from pydantic import ValidationError
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.listing import Attention
 from emma_platform.serving.product_list import Page, product_list
+from emma_platform.serving.remembered import Remembered
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.charts import sparkline
 from emma_platform.web.filters import SEVERAL, Filters
 from emma_platform.web.publication_shown import Shown
+from emma_platform.web.rendering import fragment
 
 PERIODS = ("7", "28")
+MOST_KEPT = 64
+"""Lists that are kept; fifty rows take 0.1 MB."""
+
 REASON_WORDS = {
     Attention.PRICE: "price",
     Attention.COVER: "stock",
@@ -41,6 +46,9 @@ class Column:
     sort: str | None
     meaning: str
     number: bool = False
+
+
+_kept = Remembered[dict[str, Any]](MOST_KEPT)
 
 
 def list_query(request: Request) -> Filters:
@@ -66,19 +74,26 @@ def list_query(request: Request) -> Filters:
 
 
 def list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, Any]:
-    """All that the templates of the list need.
+    """All that the templates of the list need; kept, for beside every product there is the same list.
 
     Raises:
         ServingError: there is no such store.
     """
+    key = (shown.reader.publication.file, shown.known_on, scope, query.query())
+    return _kept.of(key, lambda: _list_values(shown, scope, query))
+
+
+def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, Any]:
     page = product_list(shown.reader, scope, query.asked(), offset=query.offset)
     names = shown.store_names(scope)
     several = len(names) > 1 and len(query.store) != 1
+    address = query.address()
+    rows = [_row(row, names, query) for row in page.rows]
     return {
         "asked": query,
-        "list_query": query.address(),
+        "list_query": address,
         "columns": _columns(query),
-        "rows": [_row(row, names, query) for row in page.rows],
+        "rows": fragment("found.html", {"rows": rows, "list_query": address, "several": several}),
         "more": None if page.next_offset is None else query.address(offset=page.next_offset),
         "found": page.totals.products,
         "total": _total(page, query),

@@ -46,6 +46,9 @@ GUARDRAIL_WORDS = {
 }
 
 
+_SUMMED = ("revenue", "units", "sold_units", "sold_revenue", "gross_margin")
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A key figure: its value, and how it moved against the 28 days before.
@@ -92,7 +95,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
         "fan_moves": any(fan.get("sold", ())) or any(fan.get("p975", ())),
-        "fan_sentence": charts.fan_sentence(page, fan),
+        "fan_sentence": charts.fan_sentence(row, fan),
         "fan_rows": _fan_rows(page),
         "curve": curve,
         "curve_data": json.dumps(charts.curve(curve, row), separators=(",", ":")) if curve and row else None,
@@ -171,7 +174,7 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
     """The six key figures; those that nothing is known of say so."""
     if row is None:
         return []
-    now, before = _halves(page, row["day"])
+    now, before = (_sums(page, row["day"] - timedelta(days=back)) for back in (0, DEFAULT_DAYS))
     margin = _change(now["gross_margin"], before["gross_margin"])
     sold, brought = before["sold_units"], before["sold_revenue"]
     price_before = brought / sold if brought and sold else None
@@ -217,24 +220,12 @@ def _change(now: float | Decimal | None, before: float | Decimal | None) -> floa
     return 100 * (float(now) / float(before) - 1)
 
 
-_SUMMED = ("revenue", "units", "sold_units", "sold_revenue", "gross_margin")
-_Sums = Mapping[str, float | None]
-
-
-def _halves(page: ProductPage, last_day: date) -> tuple[_Sums, _Sums]:
-    """Sums of the last 28 days and of the 28 before; None where a day's value is not known."""
-    middle = last_day - timedelta(days=DEFAULT_DAYS)
-    first = middle - timedelta(days=DEFAULT_DAYS)
-    days = page.kpis.to_pylist()
-
-    def sums(after: date, to: date) -> _Sums:
-        rows = [row for row in days if after < row["day"] <= to]
-        return {
-            name: None if any(row[name] is None for row in rows) else float(sum(row[name] for row in rows))
-            for name in _SUMMED
-        }
-
-    return sums(middle, last_day), sums(first, middle)
+def _sums(page: ProductPage, last_day: date) -> Mapping[str, float | None]:
+    """Sums of the 28 days that end on a day; None where a day's value is not known."""
+    day = page.kpis["day"]
+    after, to = (pa.scalar(last_day - timedelta(days=back)) for back in (DEFAULT_DAYS, 0))
+    rows = page.kpis.filter(pc.and_(pc.greater(day, after), pc.less_equal(day, to)))
+    return {name: None if rows[name].null_count else float(pc.sum(rows[name]).as_py() or 0) for name in _SUMMED}
 
 
 def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:
@@ -251,12 +242,14 @@ def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:
 
 def _fan_rows(page: ProductPage) -> list[dict[str, Any]]:
     """The chart as a table: the next 28 days, then the last 28, newest first."""
+    bands = [charts.values(page.forecast, name) for name in charts.BANDS]
     ahead = [
-        {"day": row["day"], "sold": None, **{name: row[name] for name in charts.BANDS}}
-        for row in page.forecast.to_pylist()
+        {"day": day, "sold": None, **dict(zip(charts.BANDS, band, strict=True))}
+        for day, *band in zip(page.forecast["day"].to_pylist(), *bands, strict=True)
     ]
-    past = [{"day": row["day"], "sold": row["sold_units"]} for row in page.kpis.to_pylist()]
-    return ahead + past[: -DEFAULT_DAYS - 1 : -1]
+    last = page.kpis.slice(max(0, page.kpis.num_rows - DEFAULT_DAYS))
+    sold = zip(last["day"].to_pylist(), charts.values(last, "sold_units"), strict=True)
+    return ahead + [{"day": day, "sold": units} for day, units in sold][::-1]
 
 
 def _sql(store: str, product: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.routing import Match
 
 from emma_platform.model.access import Permission
@@ -63,7 +64,7 @@ def templates() -> Environment:
     )
     environment.globals["static"] = address
     environment.filters.update(words.FILTERS)
-    environment.filters["browser_words"] = browser_words
+    environment.filters |= {"browser_words": browser_words, "with_current": with_current}
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)
     return environment
@@ -92,6 +93,17 @@ def render(
     }
     text = templates().get_template(template).render(given)
     return HTMLResponse(text, status_code=status, headers={"Vary": "HX-Request, Cookie"})
+
+
+def fragment(template: str, values: Mapping[str, Any]) -> Markup:
+    """A part of a page that is the same whoever asks: its template knows these values and nothing else."""
+    return Markup(templates().get_template(template).render(values))  # noqa: S704 - it escapes by itself
+
+
+def with_current(rows: Markup, address: str) -> Markup:
+    """The rows of the list, with the one marked that links to what is shown beside them."""
+    link = Markup('\n<th scope="row" class="c1"><a class="open" href="{}"').format(address)
+    return rows.replace(f"<tr>{link}", f'<tr class="current">{link} aria-current="true"')
 
 
 def is_partial(request: Request) -> bool:
