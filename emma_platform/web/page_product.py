@@ -28,6 +28,7 @@ from emma_platform.serving.periods import DEFAULT_DAYS, Period
 from emma_platform.serving.price_curve import price_curve
 from emma_platform.serving.product_page import ProductPage
 from emma_platform.serving.publication import ServingError
+from emma_platform.serving.remembered import Remembered
 from emma_platform.web import charts, words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.publication_shown import Shown
@@ -47,6 +48,9 @@ GUARDRAIL_WORDS = {
 
 
 _SUMMED = ("revenue", "units", "sold_units", "sold_revenue", "gross_margin")
+
+
+_prepared = Remembered[None](1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +164,12 @@ def why_values(shown: Shown, scope: StoreScope, store: str, product: str, kpi: s
 
 def prepare_why(shown: Shown, scope: StoreScope, store: str) -> None:
     """Split the changes of a store while somebody reads the page of a product: why it moved is asked for next."""
-    with suppress(ServingError):
-        _change_of(shown, scope, store, "revenue")
+
+    def prepare() -> None:
+        with suppress(ServingError):
+            _change_of(shown, scope, store, "revenue")
+
+    _prepared.of((shown.reader.publication.file, scope, store), prepare)
 
 
 def _change_of(shown: Shown, scope: StoreScope, store: str, kpi: str, product: str | None = None) -> Change:
