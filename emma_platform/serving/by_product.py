@@ -35,6 +35,14 @@ class ByProduct:
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
+    def share(self, name: str, other: ByProduct) -> None:
+        """Take over a table that is the same in another publication, if it is kept there."""
+        with other._lock:
+            kept = other._kept.get(name)
+        if kept is not None:
+            with self._lock:
+                self._kept[name] = kept
+
     def rows(self, name: str, read: Callable[[], pa.Table], key: _Key) -> pa.Table:
         """The row of a store and product, or none.
 

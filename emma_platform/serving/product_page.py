@@ -6,7 +6,7 @@ products (`product_list`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, partial
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.model.estimates import PRICE_RECOMMENDATIONS
+from emma_platform.model.tables import KEPT
 from emma_platform.serving.opened import Opened
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.selection import Selection, select
@@ -147,13 +148,35 @@ def store_rows(opened: Opened, store: str) -> Mapping[str, pa.Table]:
     }
 
 
-def warm(opened: Opened, stores: Collection[str]) -> None:
-    """Read the tables of one row per product, which the first page would wait for, and the rows of some stores."""
+def warm(opened: Opened, before: Opened | None = None) -> None:
+    """Read the tables of one row per product, which the first page would wait for, and the rows of stores asked for.
+
+    Args:
+        opened: the publication.
+        before: the one that was read until now: the stores asked of it are those that will be asked for. What is the
+            same in both is taken over.
+    """
     for name in _OF_ONE_ROW:
+        if before is not None and _is_same(name, opened, before):
+            opened.by_product.share(name, before.by_product)
         # Whatever is asked of it, the table is read whole; no product is called so.
         opened.one(select(EVERY_STORE, name, stores=[""], product=""))
-    for store in stores:
-        opened.store_pages.fill(store, partial(store_rows, opened, store))
+    if before is None:
+        return
+    for store in before.store_pages.asked:
+        if all(_is_same(name, opened, before, store) for name in _ORDERS):
+            opened.store_pages.share(store, before.store_pages)
+        else:
+            opened.store_pages.fill(store, partial(store_rows, opened, store))
+
+
+def _is_same(name: str, opened: Opened, before: Opened, store: str | None = None) -> bool:
+    """A table has the same rows in both, of a store if one is given: they are in the same files, which never change."""
+    files, others = opened.files.get(name, {}), before.files.get(name, {})
+    if store is not None and select(EVERY_STORE, name).in_files:
+        return all(files.get(each) == others.get(each) for each in (store, None))
+    versions = (one.publication.versions.get(name) for one in (opened, before))
+    return name in KEPT and len(set(versions)) == 1
 
 
 def _first_day(opened: Opened, store: str, history_days: int | None) -> date | None:

@@ -70,9 +70,11 @@ class Reader:
         Args:
             before: the reader that this one takes the place of; the stores whose pages were asked of it are read too.
         """
-        self.listing(EVERY_STORE)
+        listed = self.listing(EVERY_STORE)
+        for column, descending in before.listing(EVERY_STORE).orders if before else ():
+            listed.order(column, descending=descending)
         self.store_days(EVERY_STORE)
-        warm(self._opened, before._opened.store_pages.asked if before else ())
+        warm(self._opened, before._opened if before else None)
 
     def tables(self) -> tuple[str, ...]:
         """The names of the published tables."""

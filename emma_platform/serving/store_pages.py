@@ -15,7 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from emma_platform.serving.publication import ServingError
 
 MOST_BYTES = 150_000_000
 """Bytes that the stores of one open publication take: 13 KB a product (130 MB for 10 stores of 1,000), hence some
-11,000 products. While the next publication is warmed, both take that much."""
+11,000 products. While the next publication is warmed, both take that much, less what is the same in both."""
 
 REST_SECONDS = 60.0
 """A store gives way to another once nobody has asked for it so long: pages all over a chain that does not fit would
@@ -105,12 +105,21 @@ class StorePages:
     def fill(self, store: str, read: Read, *, asked: float | None = None) -> None:
         """Read the rows of a store now, and keep them if they are within the bound; `asked` is when, if ever."""
         tables = {name: _by_product(rows) for name, rows in read().items()}
-        size = sum(table.packed.nbytes for table in tables.values())
+        self._keep(store, _Kept(tables, sum(table.packed.nbytes for table in tables.values()), asked))
+
+    def share(self, store: str, other: StorePages) -> None:
+        """Keep what another publication, in which they are the same, has of a store's rows."""
+        with other._lock:
+            kept = other._kept.get(store)
+        if kept is not None:
+            self._keep(store, replace(kept, asked=None))
+
+    def _keep(self, store: str, kept: _Kept) -> None:
         with self._lock:
-            if size > self._most_bytes:
+            if kept.size > self._most_bytes:
                 self._too_large.add(store)
                 return
-            self._kept[store] = _Kept(tables, size, asked)
+            self._kept[store] = kept
             while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
                 self._kept.popitem(last=False)
 

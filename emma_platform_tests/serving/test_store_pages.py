@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving import store_pages
 from emma_platform.serving.opened import Opened, open_newest
-from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page, warm
+from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page, store_rows, warm
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.publish import publish
 from emma_platform.serving.store_pages import REST_SECONDS, StorePages
 from emma_platform.store.delta import DeltaStore
-from emma_platform.store.protocol import Whole
+from emma_platform.store.protocol import Stores, Whole
 from emma_platform_tests.serving import chain
 
 STORES, PRODUCTS = ("S001", "S002"), ("P1", "P2", "P3")
@@ -56,7 +56,9 @@ def from_files(published: Path) -> Opened:
 @pytest.fixture(scope="module")
 def from_memory(published: Path) -> Opened:
     opened = open_newest(published)
-    warm(opened, STORES)
+    for store in STORES:
+        opened.store_pages.fill(store, partial(store_rows, opened, store))
+    warm(opened)
     return opened
 
 
@@ -207,3 +209,33 @@ def test_a_store_that_was_only_warmed_is_not_asked_for() -> None:
     assert pages.kept == ("a", "b")
     assert ask(pages, "a")
     assert pages.asked == ("a",)
+
+
+def test_a_newer_publication_takes_over_what_is_the_same_and_reads_the_rest(tmp_path: Path) -> None:
+    store, folder = DeltaStore(tmp_path / "lake"), tmp_path / "p"
+    versions = chain.fill(store, days=chain.days_before(40))
+    publish(store, versions=versions, published=folder, publication_id="one", at=chain.AT, keep=2)
+    before = open_newest(folder)
+    warm(before)
+    for name in STORES:
+        before.store_pages.fill(name, partial(store_rows, before, name), asked=0.0)
+    advice = chain.rows("price_recommendations", stores=["S002"], days=chain.days_before(1), products=["P1"], mark=5)
+    versions["price_recommendations"] = store.commit("price_recommendations", advice, Stores({"S002"}), {})
+    publish(store, versions=versions, published=folder, publication_id="two", at=chain.AT, keep=2)
+    newest = open_newest(folder)
+    warm(newest, before)
+
+    def kept(opened: Opened, store: str) -> object:
+        return opened.store_pages.of(store, dict)
+
+    def overview(opened: Opened, name: str) -> object:
+        return opened.by_product._kept[name]
+
+    assert kept(newest, "S001") is kept(before, "S001")
+    assert kept(newest, "S002") is not kept(before, "S002")
+    assert overview(newest, "price_response") is overview(before, "price_response")
+    assert overview(newest, "product_overview") is not overview(before, "product_overview")
+    cold = open_newest(folder)
+    for name in STORES:
+        asked = (EVERY_STORE, name, "P1", HISTORY_DAYS, HISTORY_COLUMNS)
+        assert same(read_page(newest, *asked), read_page(cold, *asked))
