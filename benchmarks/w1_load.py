@@ -45,18 +45,19 @@ PATIENCE = 120.0
 WARM = 40
 """Clicks before the clock starts: each worker has then read every kind of page."""
 
-OVERVIEW, DETAIL = "overview", "detail"
+OVERVIEW, DETAIL, WHY = KINDS = "overview", "detail", "why"
 SORTS = ("revenue", "gross_margin_28d", "forecast_units_28d", "product")
 NOTE = (
     f"{WORKERS} workers and {CLIENTS} clients on the same cores; {CLICKS_A_SECOND:g} clicks a second, half of them "
-    "lists of random stores and orders, half products from these lists; every 10 s a process publishes another store's "
-    "price advice. At the server: from a request's arrival in the application to its last byte, by its own histogram, "
-    "interpolated within a bucket (15, 20, 30 ms, …). Rows are made up; every store has the same numbers."
+    "lists of random stores and orders, half products from these lists, each followed by why its revenue moved, as its "
+    "page asks; every 10 s a process publishes another store's price advice. At the server: from a request's arrival "
+    "in the application to its last byte, by its own histogram, interpolated within a bucket (15, 20, 30 ms, …). Rows "
+    "are made up; every store has the same numbers."
 )
 
 
 def run(bench: Bench) -> list[Row]:
-    """Four rows: the 99th percentiles of list and product at the server, its CPU, and the errors."""
+    """Five rows: the 99th percentiles of list, product and why at the server, its CPU, and the errors."""
     shape, home = SHAPES[bench.size], str(bench.work / "home")
     bench.call("w1_load:filled", home=home, shape=shape)
     sides = [
@@ -65,7 +66,7 @@ def run(bench: Bench) -> list[Row]:
     ]
     name = f"{shape['stores'] * shape['products']:,} product-stores x {shape['days']:,} days"
     rows = []
-    for kind in (OVERVIEW, DETAIL):
+    for kind in KINDS:
         p50, p99, within, client = (
             middle(sides, lambda side, k=f"{kind}_{what}": side.result[k])
             for what in ("p50", "p99", "within", "client")
@@ -75,7 +76,7 @@ def run(bench: Bench) -> list[Row]:
             Row(f"W1 {kind}, {name}, 99th percentile", shown, "-", "-", f"<= {MOST_MS:g} ms", p99 <= MOST_MS, sides)
         )
     errors, clicks, swaps = (sum(side.result[what] for side in sides) for what in ("errors", "clicks", "swaps"))
-    shown = f"{errors:,.0f} of {clicks:,.0f} clicks"
+    shown = f"{errors:,.0f} of {clicks:,.0f} requests"
     cpu = middle(sides, lambda side: side.result["cpu"])
     rows.append(Row("W1 CPU of the workers a click", f"{cpu:.1f} ms", "-", "-", "-", None, sides))
     rows.append(Row(f"W1 errors over {swaps:,.0f} new publications", shown, "-", "-", "0", errors == 0, sides))
@@ -104,15 +105,15 @@ def clicked(home: str, shape: dict[str, int], seconds: float, seed: int) -> dict
         products = clicks.products(shape)
         clicks.work(products, shape, rate=0, count=WARM, seed=seed)
         before, cpu_before = clicks.counted(), _cpu(server)
-        clicks.times = {OVERVIEW: [], DETAIL: []}
+        clicks.times = {kind: [] for kind in KINDS}
         swaps = _click_and_publish(home, shape, clicks, products, seconds, seed)
         after, cpu = clicks.counted(), _cpu(server) - cpu_before
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(PATIENCE)
     found = {"errors": sum(clicks.errors.values()), "clicks": sum(map(len, clicks.times.values())), "swaps": swaps}
-    found["cpu"] = 1000 * cpu / max(1, found["clicks"])
-    for kind in (OVERVIEW, DETAIL):
+    found["cpu"] = 1000 * cpu / max(1, found["clicks"] - len(clicks.times[WHY]))
+    for kind in KINDS:
         taken = after[kind] - before[kind]
         found |= {f"{kind}_p50": quantile(taken, 0.5), f"{kind}_p99": quantile(taken, 0.99)}
         found[f"{kind}_within"] = taken[MOST_MS] / max(1, *taken.values())
@@ -177,7 +178,7 @@ class _Clicks:
 
     def __init__(self, port: int, cookie: str) -> None:
         self._port, self._headers = port, {"cookie": cookie, "accept": "text/html", "accept-encoding": "gzip"}
-        self.times: dict[str, list[float]] = {OVERVIEW: [], DETAIL: []}
+        self.times: dict[str, list[float]] = {kind: [] for kind in KINDS}
         self.errors: Counter[str] = Counter()
 
     def products(self, shape: dict[str, int]) -> list[str]:
@@ -206,7 +207,9 @@ class _Clicks:
                 time.sleep(max(0.0, started + (number + chosen.random()) / rate - time.perf_counter()))
             store = chosen.choice(made_lake.stores_of(shape["stores"]))
             if number % 2:
-                self._click(connection, DETAIL, chosen.choice(products))
+                product = chosen.choice(products)
+                self._click(connection, DETAIL, product)
+                self._click(connection, WHY, f"{product}/why/revenue")
             else:
                 self._click(connection, OVERVIEW, f"/products?store={store}&sort={chosen.choice(SORTS)}")
         connection.close()
@@ -230,7 +233,9 @@ class _Clicks:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()
-        return {OVERVIEW: buckets(text, r"/products|/"), DETAIL: buckets(text, r"/products/\{[^/]*\}/\{[^/]*\}")}
+        product = r"/products/\{[^/]*\}/\{[^/]*\}"
+        routes = {OVERVIEW: "/products|/", DETAIL: product, WHY: rf"{product}/why/\{{[^/]*\}}"}
+        return {kind: buckets(text, route) for kind, route in routes.items()}
 
 
 class Buckets(dict[float, float]):
