@@ -35,7 +35,8 @@ PATIENCE = 300.0
 NOTE = (
     "The daemon, the code server and the UI run on the same cores. The file counts from its rename to the first "
     "read of its number through `serving.Reader`: it must lie still for 2 s, the sensor looks every 5 s and waits for "
-    "what will be ready before it looks again, and each run is a process. CPU and memory are those of all of them together over the whole time."
+    "what will be ready before it looks again, and each run is a process. CPU and memory are those of all "
+    "of them together over the whole time."
 )
 
 
