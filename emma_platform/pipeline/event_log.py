@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from dagster._core.storage.event_log.schema import (
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.partition_status_cache import AssetStatusCacheValue
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, serialize_value
 
 ASSET_TYPES = frozenset(
@@ -55,6 +57,9 @@ WIPES = sql.Table(
 )
 """For each asset that lost partitions, the newest event when it last did. Stock Dagster does not know this table."""
 
+KEPT_ENGINES = 4
+"""Shards whose compiled statements are kept: the index, and the runs that are at work."""
+
 KEYS_PER_STATEMENT = 1_000
 """Partition keys in one SQL statement; SQLite takes 32,766 parameters at most."""
 
@@ -69,6 +74,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._held = threading.local()
         self._known_tables: set[str] = set()
+        self._engine_of = lru_cache(KEPT_ENGINES)(_make_engine)
         super().__init__(base_dir, inst_data)
         # A batch keeps the index shard open while it opens the shards of its runs, in the same thread.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -100,11 +106,17 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         if held is not None and shard == INDEX_SHARD_NAME:
             yield held
         else:
-            if not Path(self.path_for_shard(shard)).exists():
-                # Maintenance deleted the log of an old run; who still asks for it finds an empty one, not an error.
-                self._initialized_dbs.discard(shard)
-            with super()._connect(shard) as connection:
+            with self._db_lock, self._opened(shard).begin() as connection:
                 yield connection
+
+    def _opened(self, shard: str) -> sql.Engine:
+        """The engine of a shard that is there. A new one for each connection, as in stock, compiles all SQL anew."""
+        engine = self._engine_of(self.conn_string_for_shard(shard))
+        # Maintenance deletes the log of an old run; who still asks for it finds an empty one, not an error.
+        if shard not in self._initialized_dbs or not Path(self.path_for_shard(shard)).exists():
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine
 
     @contextmanager
     def _index_transaction(self) -> Iterator[sql.Connection]:
@@ -208,6 +220,10 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 )
                 .values(cached_status_data=serialize_value(cache_values))
             )
+
+
+def _make_engine(url: str) -> sql.Engine:
+    return sql.create_engine(url, poolclass=sql.NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
 
 
 def _run_id(row: dict[str, Any]) -> str:
