@@ -240,6 +240,17 @@ def test_the_window_is_28_days_and_no_more():
     assert [found["S1", day, "P1"]["revenue_previous_7d"] for day in (6, 7, 13, 14)] == [0, 6, 6, 0]
 
 
+@pytest.mark.parametrize("gap", [27, 28, 29, 40])
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_rare_product_has_rows_around_its_sales_and_counts_only(gap, counted):
+    stock = [count(gap - 1, "P1", "5")] if counted else []
+    found = by_key(figures([sale(0), sale(gap)], {("S1", day) for day in range(70)}, stock=stock))
+    days = {*range(28), *range(gap, gap + 28), *([gap - 1] if counted else [])}
+    assert sorted(day for _, day, _ in found) == sorted(days)
+    for day in days:
+        assert found["S1", day, "P1"]["units_28d"] == sum(0 <= day - sold <= 27 for sold in (0, gap))
+
+
 def test_a_wanted_day_without_anything_has_no_rows():
     assert figures([sale(0)], {("S1", 28), ("S2", 0)}).num_rows == 0
     assert figures([], {("S1", 0)}).num_rows == 0
