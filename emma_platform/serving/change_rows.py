@@ -25,6 +25,7 @@ from emma_platform.serving.reader import Reader
 from emma_platform.serving.remembered import Remembered
 from emma_platform.store.protocol import Files
 from emma_platform.transforms.kpi_changes import split_changes
+from emma_platform.transforms.public_holidays import store_calendar
 from emma_platform.transforms.sql import load
 
 Lives = tuple[tuple[str, date, date], ...]
@@ -109,13 +110,22 @@ def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], liv
             }
         ),
         "promotions": reader.table(scope, "promotions", stores=stores, columns=_PROMOTION),
-        "calendar": reader.table(scope, "calendar", stores=stores, columns=("store", "day", "event", "kind")),
+        "calendar": _calendar(reader, scope, stores, periods),
         "lost_units": _lost_units(reader, scope, stores),
     }
     try:
         return _engine().run(load("kpi_changes").text, tables)
     except EngineError as error:
         raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
+
+
+def _calendar(reader: Reader, scope: StoreScope, stores: Collection[str], periods: tuple[Period, Period]) -> pa.Table:
+    """The calendar that the forecasts of these stores know, over both periods: with each one's public holidays."""
+    calendar, known = (reader.table(scope, name, stores=stores) for name in ("calendar", "stores"))
+    first, last = min(period.first for period in periods), max(period.last for period in periods)
+    for store in stores:
+        calendar = store_calendar(calendar, known, store=store, first=first, last=last)
+    return calendar
 
 
 def _lost_units(reader: Reader, scope: StoreScope, stores: Collection[str]) -> pa.Table:

@@ -142,6 +142,23 @@ def test_what_cannot_be_asked(reader: Reader) -> None:
         period(reader, EVERY_STORE, date(2030, 1, 1))
 
 
+@pytest.mark.parametrize(("region", "by_calendar"), [("DE,BY", 6), ("DE,", 0)])
+def test_the_calendar_part_knows_the_public_holidays_of_the_stores_region(
+    tmp_path: Path, region: str, by_calendar: int
+) -> None:
+    """Two weeks from Monday, 5 January 2026; Tuesday the 6th, a holiday in Bavaria, brings 4, every other day 10."""
+    home = Home(tmp_path / "home")
+    home.drop("stores.csv", f"store,time_zone,country,subdivision\nS1,UTC,{region}\n")
+    home.sell("sales.csv", *(sale("S1", offset, "P1", 4 if offset == 5 else 10, "1.00") for offset in range(4, 18)))
+    home.update()
+    home.platform.ledger.close()
+    weeks = (Period(on(4), on(10)), Period(on(11), on(17)))
+    change = explain_change(Reader(home.settings.published), EVERY_STORE, "units", *weeks)
+    assert {name: amount for name, amount in change.total.items() if amount} == {
+        "before": 64, "after": 70, "change": 6, **({"calendar": 6} if by_calendar else {"volume": 6}),
+    }  # fmt: skip
+
+
 def test_goods_that_were_not_there_are_a_part_of_their_own(tmp_path: Path) -> None:
     """P1 is gone for nine days of the second four weeks; two products go on as before."""
     home = Home(tmp_path / "home")
