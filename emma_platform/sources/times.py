@@ -216,20 +216,21 @@ def place(
 ) -> tuple[pa.Array[Any], pa.Array[Any]]:
     """The instants and the business days of times at stores.
 
-    A time without offset is local time of `source_zone`, else of the store; a store without a known zone keeps UTC. In
-    the hour that a clock skips, the time is the end of the gap; in the hour it repeats, the first of the two.
+    A time without offset is local time of `source_zone`, else of the store. Its day is that of the store's clock: a
+    store without a known zone has that of the source, else UTC. In the hour that a clock skips, the time is the end of
+    the gap; in the hour it repeats, the first of the two.
 
     Args:
         times: the times, one per row.
         stores: the store of each row, text, may be null.
         zones: time zone by store.
-        source_zone: the zone of the times without offset, where the source has one.
+        source_zone: the zone that the source states, if it states one.
 
     Returns:
         `timestamp[us, UTC]` and `date32`, null where the time is not valid.
     """
     utc, days = np.zeros(len(times.micros), np.int64), np.zeros(len(times.micros), np.int32)
-    for zone, rows in _rows_by_zone(stores, zones):
+    for zone, rows in _rows_by_zone(stores, zones, source_zone or "UTC"):
         micros, fixed = times.micros[rows], times.fixed[rows]
         naive = ~fixed & times.valid[rows]
         wall = source_zone or zone
@@ -242,11 +243,13 @@ def place(
     return pa.array(utc, pa.int64(), mask=null).cast(_INSTANT), pa.array(days, pa.int32(), mask=null).cast(pa.date32())
 
 
-def _rows_by_zone(stores: pa.Array[Any], zones: Mapping[str, str]) -> list[tuple[str, np.ndarray | slice]]:
+def _rows_by_zone(
+    stores: pa.Array[Any], zones: Mapping[str, str], otherwise: str
+) -> list[tuple[str, np.ndarray | slice]]:
     coded = pc.dictionary_encode(stores)
-    wanted = [zones.get(store, "UTC") for store in coded.dictionary.to_pylist()]
-    of_store = [*(zone if known_zone(zone) else "UTC" for zone in wanted), "UTC"]
-    distinct = sorted(set(of_store if stores.null_count else of_store[:-1])) or ["UTC"]
+    wanted = [zones.get(store, otherwise) for store in coded.dictionary.to_pylist()]
+    of_store = [*(zone if known_zone(zone) else otherwise for zone in wanted), otherwise]
+    distinct = sorted(set(of_store if stores.null_count else of_store[:-1])) or [otherwise]
     if len(distinct) == 1:
         return [(distinct[0], slice(None))]
     codes = numbers(pc.fill_null(coded.indices, len(of_store) - 1))

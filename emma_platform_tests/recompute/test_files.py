@@ -213,6 +213,20 @@ def test_a_time_zone_moves_instants_to_their_day(home: Home) -> None:
     assert (lines["in"], lines["clean"]) == (2, 2)
 
 
+def test_the_day_is_that_of_the_sources_time_zone_until_a_stores_file_says_another(home: Home) -> None:
+    home.settings.sources_file.write_text("- pattern: 'a.csv'\n  table: sales\n  time_zone: America/New_York\n")
+    home.sell("a.csv", sale(on=0, hour=23), sale("S2", on=0, hour=23))
+    home.update()
+    assert [str(on) for (on,) in home.rows("clean_sales", ["day"])] == [day(0), day(0)]
+    home.drop("stores.csv", "store,time_zone\nS1,Europe/Berlin\nS2,\n")
+    home.update()
+    days = home.rows("clean_sales", ["store", "day"])
+    assert [(store, str(on)) for store, on in days] == [("S1", day(1)), ("S2", day(0))]
+    incremental = home.everything()
+    rebuild(home.platform)
+    assert home.everything() == incremental
+
+
 SHOP = "- pattern: '*.csv'\n  table: sales\n  date_format: '{}'\n"
 
 

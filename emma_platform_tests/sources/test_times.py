@@ -120,7 +120,7 @@ def test_instants_and_days_are_those_of_zoneinfo(
     stores = pa.array([store for _, store, _ in rows], pa.string())
     instants, days = place(read_times(pa.array(texts)), stores, ZONES, source_zone)
     for (moment, store, fixed), instant, day in zip(rows, instants.to_pylist(), days.to_pylist(), strict=True):
-        zone = ZoneInfo(ZONES[store]) if store in ZONES and store != "X" else UTC
+        zone = ZoneInfo(ZONES[store] if store in ZONES and store != "X" else source_zone or "UTC")
         wall = timezone(timedelta(hours=3)) if fixed else ZoneInfo(source_zone) if source_zone else zone
         aware = moment.replace(tzinfo=wall)
         exists = aware.astimezone(UTC).astimezone(wall).replace(tzinfo=None) == moment
@@ -166,3 +166,13 @@ def test_the_zone_of_the_entry_is_that_of_times_without_offset(desk: Desk):
     desk.map('- {pattern: "*", table: sales, time_zone: UTC}')
     delivery = desk.read("a.csv", sale("2026-11-22 03:30"))
     assert delivery.rows["day"].to_pylist() == [date(2026, 11, 21)]
+
+
+def test_the_zone_of_the_entry_decides_the_day_where_no_stores_file_does(desk: Desk):
+    desk.map('- {pattern: "*", table: sales, time_zone: America/New_York}')
+    lines = sale("2026-11-21 23:30") + "N,R,2026-11-22T03:30Z,P,1,1\n"
+    delivery = desk.read("a.csv", lines)
+    assert delivery.rows["day"].to_pylist() == [date(2026, 11, 21)] * 2
+    assert delivery.rows["sold_at_utc"].to_pylist()[0] == datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+    desk.zones = {"N": "Europe/Berlin"}
+    assert desk.read("a.csv", lines).rows["day"].to_pylist() == [date(2026, 11, 22)] * 2
