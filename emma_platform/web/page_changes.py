@@ -15,10 +15,18 @@ from emma_platform.serving.compare import Comparison, compare
 from emma_platform.serving.freshness import freshness
 from emma_platform.serving.publication import Publication
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.remembered import Remembered
+from emma_platform.web import words
 from emma_platform.web.publication_shown import Shown
+
+FILE_WORDS = {"late": "late", "corrected": "corrected", "gone": "withdrawn"}
+"""What happened to a file, as the header says it."""
 
 MOST_DAYS = 200
 """Changed days that are listed; a rebuild with another rule may change every day there is."""
+
+
+_compared = Remembered[Comparison](32)
 
 
 def earlier_ones(shown: Shown) -> list[Publication]:
@@ -26,9 +34,26 @@ def earlier_ones(shown: Shown) -> list[Publication]:
     return [one for one in shown.publications() if one.at < shown.reader.publication.at]
 
 
+def compared(shown: Shown, scope: StoreScope, before: Reader) -> Comparison:
+    """What changed since an earlier publication; found once, for everybody who may see the same stores."""
+    key = (shown.reader.publication.file, before.publication.file, scope)
+    return _compared.of(key, lambda: compare(shown.reader, scope, before))
+
+
+def news(found: Comparison) -> str:
+    """What came late or was corrected, in a few words; empty when no day that was known then has changed."""
+    if not found.corrected:
+        return ""
+    files = {(cause.kind, cause.file) for day in found.corrected for cause in day.causes}
+    counts = {kind: sum(one == kind for one, _ in files) for kind in FILE_WORDS}
+    told = [f"{words.count(number)} {FILE_WORDS[kind]}" for kind, number in counts.items() if number]
+    days = len(found.corrected)
+    return f"{', '.join(told) or 'no file'}: {words.count(days)} {'day' if days == 1 else 'days'} changed"
+
+
 def changes_values(shown: Shown, scope: StoreScope, before: Reader | None) -> dict[str, Any]:
     """All that the template needs; without an earlier publication there is nothing to compare with."""
-    found = compare(shown.reader, scope, before) if before is not None else None
+    found = compared(shown, scope, before) if before is not None else None
     return {
         "comparison": found,
         "earlier": earlier_ones(shown),

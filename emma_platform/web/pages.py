@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 
 from emma_platform.model.access import Permission
 from emma_platform.serving.advice import AdviceError
+from emma_platform.web import seen
 from emma_platform.web.addresses import name_of, product_path
 from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.deciding import decide_as
@@ -39,6 +40,7 @@ Query = Annotated[Filters, Depends(list_query)]
 @router.get("/products")
 def products(request: Request, signed: Reads, shown: ShownHere, query: Query) -> Response:
     """The list; the detail says what to do next."""
+    seen.begin(request, signed, shown)
     values = list_values(shown, signed.scope, query)
     return render(request, _list_template(request, query) or "products.html", _frame(shown) | values)
 

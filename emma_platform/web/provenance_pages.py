@@ -9,13 +9,18 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
 from emma_platform.model.access import Permission
+from emma_platform.serving.reader import Reader
+from emma_platform.web import page_changes, seen
 from emma_platform.web.addresses import name_of
+from emma_platform.web.auth.sessions import Session
 from emma_platform.web.auth.signed import Signed, require
+from emma_platform.web.auth.state import person
 from emma_platform.web.current import CurrentReader
-from emma_platform.web.page_changes import changes_values, earlier_ones
+from emma_platform.web.page_changes import changes_values, compared, earlier_ones
 from emma_platform.web.page_data import DataQuery, data_query, data_values
 from emma_platform.web.page_receipt import receipt_values
 from emma_platform.web.publication_shown import Shown, shown
@@ -45,11 +50,39 @@ def data(request: Request, signed: Reads, shown: Seen, query: Query) -> Response
 
 @router.get("/changes")
 def changes(request: Request, signed: Reads, shown: Seen, since: str = "") -> Response:
-    """What changed since an earlier publication; the one before, when none is named."""
+    """What changed since an earlier publication: the one named, else that last seen, else the one before."""
+    unseen = seen.last_seen(signed, shown)
+    earlier = [unseen, *earlier_ones(shown)] if unseen else earlier_ones(shown)
+    since = since or next((one.id for one in earlier), "")
+    before = _reader(request, since) if since else None
+    told = {
+        "unseen": unseen is not None and signed.viewed_by is None,
+        "last_seen": unseen is not None and since == unseen.id,
+    }
+    return _page(request, "changes.html", shown, changes_values(shown, signed.scope, before) | told)
+
+
+@router.get("/changes/news")
+def news(request: Request, signed: Reads, shown: Seen) -> Response:
+    """For the head of every page: how many files changed what somebody has seen; nothing when there are none."""
+    unseen = seen.last_seen(signed, shown)
+    said = page_changes.news(compared(shown, signed.scope, _reader(request, unseen.id))) if unseen else ""
+    return render(request, "news.html", {"said": said})
+
+
+@router.post("/changes/seen")
+def all_seen(
+    request: Request, session: Annotated[Session, Depends(person)], shown: Seen, publication: Annotated[str, Form()]
+) -> Response:
+    """Somebody has looked at what a publication changed."""
+    if session.signed is not None:
+        seen.move_on(request, session.signed, shown, publication)
+    return RedirectResponse("/products", status_code=303)
+
+
+def _reader(request: Request, publication_id: str) -> Reader:
     current: CurrentReader = request.app.state.current
-    since = since or next((one.id for one in earlier_ones(shown)), "")
-    before = current.known_on(since) if since else None
-    return _page(request, "changes.html", shown, changes_values(shown, signed.scope, before))
+    return current.known_on(publication_id)
 
 
 def _page(request: Request, template: str, shown: Shown, values: Mapping[str, Any]) -> Response:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 
 from emma_platform.web.addresses import product_path
+from emma_platform.web.auth import schema, sessions, users
+from emma_platform.web.auth.cookies import SECURE_NAME
 from emma_platform_tests.recompute.home import NOW, Home, sale
 from emma_platform_tests.web.people import People, cheap, people
 
@@ -102,3 +106,83 @@ def test_the_data_of_a_home_where_nothing_is_published(tmp_path_factory: pytest.
     found = people(cheap(tmp_path_factory.mktemp("new")))
     assert found.signed_in("olga").get("/data").status_code == 503
     found.close()
+
+
+# -- what changed since somebody last looked ---------------------------------------------------------------------------
+
+
+def seen_by(company: People, name: str) -> str | None:
+    """The publication kept with a user."""
+    with company.auth.database.reading() as connection:
+        found = connection.execute(sa.select(schema.users.c.seen_publication).where(schema.users.c.name == name))
+        return cast("str | None", found.scalar_one())
+
+
+def has_seen(company: People, name: str, publication: str) -> None:
+    with company.auth.database.writing() as connection:
+        users.see(connection, company.numbers[name], publication)
+
+
+def test_who_comes_for_the_first_time_has_seen_what_is_there(shop: tuple[People, list[str]]) -> None:
+    company, ids = shop
+    assert seen_by(company, "emil") is None
+    browser = company.signed_in("emil")
+    browser.get("/products", params={"known_on": ids[0]})
+    assert seen_by(company, "emil") is None
+    browser.get("/products")
+    assert seen_by(company, "emil") == ids[1]
+    assert "/changes/news" not in browser.get("/products").text
+    assert not browser.get("/changes/news").text.strip()
+
+
+def test_what_changed_is_told_since_one_last_looked_until_one_says_so(shop: tuple[People, list[str]]) -> None:
+    company, ids = shop
+    has_seen(company, "anna", ids[0])
+    browser = company.signed_in("anna")
+    for path in ("/products", RECEIPT, "/data"):
+        assert 'hx-get="/changes/news"' in browser.get(path).text, path
+        assert "/changes/news" not in browser.get(path, params={"known_on": ids[0]}).text, path
+    assert "1 late: 1 day changed" in browser.get("/changes/news").text
+    changes = browser.get("/changes").text
+    assert "since you last looked" in changes
+    assert f'data-seen="{ids[0]}"' in changes
+    assert seen_by(company, "anna") == ids[0], "reading is not leaving"
+    assert browser.post("/changes/seen", data={"publication": ids[1]}).status_code == 303
+    assert seen_by(company, "anna") == ids[1]
+    assert "/changes/news" not in browser.get("/products").text
+    assert "data-seen" not in browser.get("/changes").text
+    browser.post("/changes/seen", data={"publication": ids[0]})
+    assert seen_by(company, "anna") == ids[1], "never backwards"
+    assert browser.post("/changes/seen", data={"publication": "nonsense"}).status_code == 404
+
+
+def test_what_one_has_seen_and_is_no_longer_kept_is_compared_with_the_oldest(shop: tuple[People, list[str]]) -> None:
+    company, ids = shop
+    has_seen(company, "anna", "long ago")
+    assert f'data-seen="{ids[0]}"' in company.signed_in("anna").get("/changes").text
+
+
+def test_nobody_hears_of_changes_in_a_store_that_is_not_theirs(shop: tuple[People, list[str]]) -> None:
+    company, ids = shop
+    has_seen(company, "max", ids[0])
+    answer = company.signed_in("max").get("/changes/news")
+    assert answer.status_code == 200
+    assert not answer.text.strip()
+
+
+def test_who_looks_with_anothers_eyes_has_seen_nothing_for_them(shop: tuple[People, list[str]]) -> None:
+    company, ids = shop
+    has_seen(company, "max", ids[0])
+    has_seen(company, "olga", ids[1])
+    auth = company.auth
+    with auth.database.writing() as connection:
+        token = sessions.start(connection, company.numbers["olga"], auth.clock(), auth.ages)
+        found = sessions.find(connection, token, auth.clock(), auth.ages)
+        assert found is not None
+        token = sessions.view_as(connection, found.id, company.numbers["max"])
+    browser = company.browser()
+    browser.cookies.set(SECURE_NAME, token, domain="emma.test")
+    assert "/changes/news" in browser.get("/products").text
+    assert "I have seen it" not in browser.get("/changes").text
+    assert browser.post("/changes/seen", data={"publication": ids[1]}).status_code == 403
+    assert (seen_by(company, "max"), seen_by(company, "olga")) == (ids[0], ids[1])

@@ -61,6 +61,7 @@ users = sa.Table(
     sa.Column("totp_last_step", sa.BigInteger),  # the newest code that was used: none counts twice
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("seen_publication", sa.String(200)),  # null until they looked at one
     **_AGAIN_NEVER,
 )
 

@@ -104,6 +104,7 @@ _FIND = (
         users.c.name,
         sa.func.coalesce(_viewed.c.name, users.c.name).label("seen_as"),
         sa.func.coalesce(_viewed.c.role, users.c.role).label("role"),
+        sa.case((_viewed.c.id.is_(None), users.c.seen_publication), else_=_viewed.c.seen_publication).label("seen"),
         user_stores.c.store,
     )
     .join(users, users.c.id == sessions.c.user_id)
@@ -147,6 +148,7 @@ def _signed(row: sa.Row[*tuple[Any, ...]], stores: list[str]) -> Signed:
         scope=of_users.scope_of(role, stores),
         session=row.id,
         viewed_by=None if viewing is None else row.name,
+        seen=row.seen,
     )
 
 

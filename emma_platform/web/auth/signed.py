@@ -26,6 +26,7 @@ class Signed:
         scope: the stores whose rows may be seen.
         session: the session's number; None with a token.
         viewed_by: the owner's name who looks with this user's eyes; None otherwise.
+        seen: the publication that the user has looked at; None before the first, and with a token.
     """
 
     user: int
@@ -35,6 +36,7 @@ class Signed:
     scope: StoreScope
     session: int | None = None
     viewed_by: str | None = None
+    seen: str | None = None
 
 
 class SignInNeededError(Exception):

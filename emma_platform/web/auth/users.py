@@ -111,6 +111,11 @@ def set_password_hash(connection: sa.Connection, user: int, password_hash: str) 
     connection.execute(sa.update(users).where(users.c.id == user).values(password_hash=password_hash))
 
 
+def see(connection: sa.Connection, user: int, publication: str) -> None:
+    """Keep which publication a user has looked at."""
+    connection.execute(sa.update(users).where(users.c.id == user).values(seen_publication=publication))
+
+
 def find(connection: sa.Connection, name: str) -> User | None:
     """The user of a name, however it is written."""
     return next(iter(_found(connection, users.c.name == normal(name))), None)

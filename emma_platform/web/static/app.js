@@ -140,6 +140,14 @@
   });
   document.addEventListener("htmx:error", () => { const status = $("#status"); if (status) status.textContent = "The server does not answer; try again."; });
 
+  // Whoever leaves the page of what changed has seen it; loading it again shows the same.
+  const unseen = $("form[data-seen]");
+  if (unseen) {
+    const address = new URL(location);
+    if (!address.searchParams.has("since")) { address.searchParams.set("since", unseen.dataset.seen); history.replaceState(history.state, "", address); }
+    addEventListener("pagehide", () => navigator.sendBeacon(unseen.action, new URLSearchParams(new FormData(unseen))));
+  }
+
   // Keyboard.
   const rows = () => $$("#rows a.open");
   function step(by) {
