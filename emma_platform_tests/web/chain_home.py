@@ -1,7 +1,7 @@
 """A home of a small demo chain with two publications, made once for all tests that look at pages.
 
-The second publication knows one day more. What tests change (users, decisions) they change in a home of their own,
-which shares the publications: `own_home`.
+The second publication knows one day more, and the whole of a file that was half there, of four days before. What tests
+change (users, decisions) they change in a home of their own, which shares the publications: `own_home`.
 """
 
 from __future__ import annotations
@@ -49,4 +49,12 @@ def _fill(home: Path) -> None:
     chain = make_chain(stores=len(STORES), products=PRODUCTS, days=140, last_day=LAST_DAY, seed=7)
     for until in (LAST_DAY - timedelta(days=1), LAST_DAY):
         write_landing(chain, settings.landing, until=until)
+        if until < LAST_DAY:
+            _cut(settings.landing / "sales" / "S001" / f"S001-{until - timedelta(days=3)}.csv")
         update(open_platform(settings))
+
+
+def _cut(file: Path) -> None:
+    """Leave half of a file's lines, as if it had been copied while it was written."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[: len(lines) // 2]), encoding="utf-8")

@@ -18,7 +18,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from emma_platform_tests.web.chain_home import own_home
-from emma_platform_tests.web.people import PASSWORD, cheap, people
+from emma_platform_tests.web.people import PASSWORD, People, cheap, people
 
 CHROMIUM = os.environ.get("EMMA_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 PICTURES = Path(__file__).parents[3] / ".screenshots"
@@ -33,10 +33,11 @@ FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "-
 
 @dataclass(frozen=True)
 class Site:
-    """Where the application answers, and the home it shows."""
+    """Where the application answers, the home it shows, and who may look."""
 
     address: str
     home: Path
+    company: People
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def site(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         server = uvicorn.Server(uvicorn.Config(known.app, log_level="error"))
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         serving.start()
-        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", home)
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", home, known)
         server.should_exit = True
         serving.join()
     known.close()

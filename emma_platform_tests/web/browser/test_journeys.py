@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from emma_platform.serving.publication import publications
+from emma_platform.web.auth import users
 from emma_platform_tests.web.browser.conftest import Open, Site, sign_in
 
 Keep = Callable[[Page, str], None]
@@ -168,6 +170,25 @@ def test_an_earlier_publication_is_read_whole_and_nothing_is_decided_in_it(open_
     keep(page, "known_on")
     page.get_by_role("link", name="Back to now").click()
     expect(page.locator(".fresh")).to_contain_text("Sun 22 Nov")
+
+
+def test_what_changed_is_told_until_one_has_looked_at_it(site: Site, open_page: Open, keep: Keep) -> None:
+    first = publications(site.home / "published")[1]
+    with site.company.auth.database.writing() as connection:
+        users.see(connection, site.company.numbers["olga"], first.id)
+    page = open_page("/products")
+    told = page.locator(".bar .news")
+    expect(told).to_contain_text("1 corrected: 1 day changed since you last looked")
+    keep(page, "news")
+    told.click()
+    expect(page.get_by_text("This is what changed since you last looked.")).to_be_visible()
+    expect(page.get_by_role("cell", name="S001-2026-11-18.csv was corrected")).to_be_visible()
+    keep(page, "changes")
+    page.reload()
+    expect(page.get_by_role("cell", name="S001-2026-11-18.csv was corrected")).to_be_visible()
+    page.get_by_role("link", name="Products").click()
+    expect(page.locator("#status")).to_contain_text("products in 2 stores")
+    expect(told).to_have_count(0)
 
 
 def test_the_glossary_explains_the_figure_that_was_asked_about(open_page: Open, keep: Keep) -> None:
