@@ -46,9 +46,13 @@ def news(found: Comparison) -> str:
         return ""
     files = {(cause.kind, cause.file) for day in found.corrected for cause in day.causes}
     counts = {kind: sum(one == kind for one, _ in files) for kind in FILE_WORDS}
-    told = [f"{words.count(number)} {FILE_WORDS[kind]}" for kind, number in counts.items() if number]
-    days = len(found.corrected)
-    return f"{', '.join(told) or 'no file'}: {words.count(days)} {'day' if days == 1 else 'days'} changed"
+    told = [(number, FILE_WORDS[kind]) for kind, number in counts.items() if number]
+    said = [f"{_counted(number, 'file') if not place else number} {what}" for place, (number, what) in enumerate(told)]
+    return ", ".join([*said, f"{_counted(len(found.corrected), 'day')} changed"])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{words.count(number)} {what if number == 1 else what + 's'}"
 
 
 def changes_values(shown: Shown, scope: StoreScope, before: Reader | None) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def test_what_changed_is_told_since_one_last_looked_until_one_says_so(shop: tupl
     for path in ("/products", RECEIPT, "/data"):
         assert 'hx-get="/changes/news"' in browser.get(path).text, path
         assert "/changes/news" not in browser.get(path, params={"known_on": ids[0]}).text, path
-    assert "1 late: 1 day changed" in browser.get("/changes/news").text
+    assert "1 file late, 1 day changed" in browser.get("/changes/news").text
     changes = browser.get("/changes").text
     assert "since you last looked" in changes
     assert f'data-seen="{ids[0]}"' in changes

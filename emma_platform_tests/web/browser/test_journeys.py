@@ -178,7 +178,7 @@ def test_what_changed_is_told_until_one_has_looked_at_it(site: Site, open_page: 
         users.see(connection, site.company.numbers["olga"], first.id)
     page = open_page("/products")
     told = page.locator(".bar .news")
-    expect(told).to_contain_text("1 corrected: 1 day changed since you last looked")
+    expect(told).to_contain_text("1 file corrected, 1 day changed since you last looked")
     keep(page, "news")
     told.click()
     expect(page.get_by_text("This is what changed since you last looked.")).to_be_visible()
