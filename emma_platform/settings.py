@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     )
     session_idle_minutes: int = Field(30, ge=1, description="A session that is not used for so long ends.")
     session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
+    audit_days: int = Field(400, ge=1, description="Lines of the audit log are deleted after so many days.")
     password_passes: int = Field(2, ge=1, description="Argon2's passes over its memory for one password.")
     password_kibibytes: int = Field(19456, ge=8, description="Argon2's memory for one password.")
     trusted_proxies: str = Field(

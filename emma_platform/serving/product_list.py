@@ -34,6 +34,7 @@ class Asked:
 
     Attributes:
         stores: only those of these stores; none means all.
+        products: only those of these codes; none means all.
         categories: only those of these categories, "" being those without one; none means all.
         search: only those whose code or name holds each of these words, whatever accents and capital letters.
         attention: only those that need attention for one of these reasons; none means all.
@@ -43,6 +44,7 @@ class Asked:
     """
 
     stores: frozenset[str] = frozenset()
+    products: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
     search: str = ""
     attention: frozenset[Attention] = frozenset()
@@ -159,6 +161,8 @@ def _chosen(reader: Reader, scope: StoreScope, listed: Listing, asked: Asked) ->
     if asked.stores:
         reader.check_stores(scope, asked.stores)
         chosen &= _is_in(listed.rows["store"], asked.stores)
+    if asked.products:
+        chosen &= _is_in(listed.rows["product"], asked.products)
     if asked.categories:
         chosen &= _is_in(listed.rows["category"].fill_null(pa.scalar("")), asked.categories)
     for word in folded(asked.search).split():

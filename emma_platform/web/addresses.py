@@ -15,20 +15,21 @@ from urllib.parse import quote
 
 _RISKY = re.compile(r"[~/\\%\x00-\x20\x7f]|^\.+$")
 _WRITTEN = re.compile(r"~([0-9a-f]{2})")
-_EMPTY = "~"
+EMPTY = "~"
+"""The empty name."""
 
 
 @lru_cache(maxsize=50_000)
 def segment(name: str) -> str:
     """The name as one segment of a path, percent-encoded."""
     if not name:
-        return _EMPTY
+        return EMPTY
     return quote(_RISKY.sub(lambda risky: "".join(f"~{ord(sign):02x}" for sign in risky[0]), name), safe="~")
 
 
 def name_of(segment: str) -> str:
     """The name that a segment (percent-decoded, as routers give it) stands for."""
-    return "" if segment == _EMPTY else _WRITTEN.sub(lambda code: chr(int(code[1], 16)), segment)
+    return "" if segment == EMPTY else _WRITTEN.sub(lambda code: chr(int(code[1], 16)), segment)
 
 
 def written(path: str) -> str:

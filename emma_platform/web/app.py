@@ -10,6 +10,7 @@ from datetime import datetime
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 from emma_platform.settings import Settings
 from emma_platform.web import (
@@ -30,9 +31,13 @@ from emma_platform.web.auth.attempts import clock
 from emma_platform.web.auth.identify import Identify
 from emma_platform.web.auth.state import Auth
 from emma_platform.web.current import CurrentReader
+from emma_platform.web.downloads import MEDIA
 from emma_platform.web.readiness import prepared
 from emma_platform.web.security import Security
 from emma_platform.web.watch import Watch
+
+COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA["parquet"], MEDIA["xlsx"])
+"""Answers that would not become smaller."""
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> FastAPI:
@@ -50,7 +55,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Identify)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4, exclude_content_types=COMPRESSED)
     app.add_middleware(Security)
     app.add_middleware(Watch, tell=(metrics.count, logs.write))  # the last added is the first asked
     return app

@@ -7,19 +7,18 @@ finding the figures (`serving.freshness`, `serving.deliveries`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import Query
 from markupsafe import Markup
+from pydantic import Field, StringConstraints
 
 from emma_platform.model.access import StoreScope
 from emma_platform.model.partitions import days_between
 from emma_platform.serving.deliveries import PAGE_ROWS, lines_by_day, rows_set_aside, set_aside, troubles
 from emma_platform.serving.freshness import Freshness, freshness
 from emma_platform.web import words
+from emma_platform.web.filters import Name, Question
 from emma_platform.web.publication_shown import Shown
 
 DAYS = 28
@@ -28,40 +27,16 @@ DAYS = 28
 _BAR, _HEIGHT = 4, 22
 
 
-@dataclass(frozen=True, slots=True)
-class DataQuery:
-    """What the address asks of the page; what is empty is left out of the address.
+class DataQuery(Question):
+    """What the address asks of the page."""
 
-    Attributes:
-        store: only this store's rows set aside; empty for all.
-        days: only rows set aside of so many last days; 0 for all, also those whose day cannot be read.
-        reason: whose rows are shown; empty shows only how many there are.
-        page: which page of them.
-        known_on: an earlier publication.
-    """
+    first: ClassVar[dict[str, object]] = {"page": 1}
 
-    store: str = ""
-    days: int = 0
-    reason: str = ""
-    page: int = 1
-    known_on: str = ""
-
-    def address(self, **changed: object) -> str:
-        """The query string with some parts changed, from the first page unless one is given."""
-        one, plain = replace(self, **({"page": 1} | changed)), DataQuery()  # type: ignore[arg-type]
-        pairs = {name: getattr(one, name) for name in self.__slots__ if getattr(one, name) != getattr(plain, name)}
-        return f"?{urlencode(pairs)}" if pairs else "?"
-
-
-def data_query(
-    store: str = "",
-    days: Literal["0", "28", "91"] = "0",
-    reason: Annotated[str, Query(max_length=40)] = "",
-    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
-    known_on: str = "",
-) -> DataQuery:
-    """The dependency that reads the query of an address."""
-    return DataQuery(store, int(days), reason, page, known_on)
+    store: Name = Field("", description="Only this store's rows set aside; empty for all.")
+    days: Literal["0", "28", "91"] = Field("0", description="Only rows of so many last days; 0 for all.")
+    reason: Annotated[str, StringConstraints(max_length=40)] = Field("", description="Whose rows are shown.")
+    page: int = Field(1, ge=1, le=100_000, description="Which page of them.")
+    known_on: Name = Field("", description="An earlier publication by its id; empty for the newest.")
 
 
 def data_values(shown: Shown, scope: StoreScope, query: DataQuery) -> dict[str, Any]:
@@ -71,7 +46,7 @@ def data_values(shown: Shown, scope: StoreScope, query: DataQuery) -> dict[str, 
         ServingError: there is no such store.
     """
     fresh = freshness(shown.reader, scope)
-    span = _span(fresh, query.days)
+    span = _span(fresh, int(query.days))
     stores = [query.store] if query.store else None
     found = set_aside(shown.reader, scope, stores=stores, **span)
     rows = (

@@ -1,8 +1,7 @@
 """The list of products: what its template is given.
 
-Belongs here: reading the filters from a page's address, and arranging the rows. Does not belong here: what filters
-there are (`filters`), routes (`pages`), pictures (`charts`), words (`words`), and finding the rows
-(`serving.product_list`).
+Belongs here: arranging the rows. Does not belong here: what filters there are (`filters`), routes (`pages`), pictures
+(`charts`), words (`words`), and finding the rows (`serving.product_list`).
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import HTTPException, Request
-from pydantic import ValidationError
-
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.listing import Attention
 from emma_platform.serving.product_list import Page, product_list
@@ -21,7 +17,7 @@ from emma_platform.serving.remembered import Remembered
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.charts import sparkline
-from emma_platform.web.filters import SEVERAL, Filters
+from emma_platform.web.filters import Filters
 from emma_platform.web.publication_shown import Shown
 from emma_platform.web.rendering import fragment
 
@@ -51,28 +47,6 @@ class Column:
 _kept = Remembered[dict[str, Any]](MOST_KEPT)
 
 
-def list_query(request: Request) -> Filters:
-    """The dependency that reads the filters in a page's address.
-
-    What a form sends empty, and what is no filter, is left out: a page filters by no store and no category that has
-    an empty name.
-
-    Raises:
-        HTTPException: a filter has a value that it cannot have.
-    """
-    given: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
-        if name in SEVERAL and value:
-            given.setdefault(name, []).append(value)
-        elif name in Filters.model_fields and value:
-            given[name] = value
-    try:
-        return Filters.model_validate(given)
-    except ValidationError as error:
-        names = ", ".join(sorted({str(wrong["loc"][0]) for wrong in error.errors()}))
-        raise HTTPException(422, f"The list cannot be filtered like that: {names}.") from error
-
-
 def list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, Any]:
     """All that the templates of the list need; kept, for beside every product there is the same list.
 
@@ -99,7 +73,7 @@ def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, A
         "total": _total(page, query),
         "stores": names,
         "several": several,
-        "categories": [category for category in page.categories if category],
+        "categories": [category or "" for category in page.categories],
         "periods": PERIODS,
         "reasons": REASON_WORDS,
     }

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +30,7 @@ from emma_platform.serving.publication import ServingError
 from emma_platform.serving.remembered import Remembered
 from emma_platform.web import charts, words
 from emma_platform.web.addresses import product_path
+from emma_platform.web.filters import Filters
 from emma_platform.web.publication_shown import Shown
 
 WHY = {"revenue": "Revenue", "units": "Units", "gross_margin": "Gross margin"}
@@ -82,7 +82,6 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
     row = next(iter(page.overview.to_pylist()), None)
     curve = price_curve(row, shown.settings) if row else None
     fan = charts.fan(page)
-    known_on = {"known_on": shown.known_on} if shown.known_on else {}
     named = row or _named(shown, scope, product)
     return {
         "store": store,
@@ -94,8 +93,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "here": product_path(store, product),
         "publication": shown.reader.publication,
         "fresh": freshness(shown.reader, StoreScope.of(store)),
-        "row_query": urlencode({"q": product, "store": store} | known_on),
-        "lineage": shown.settings.dagster_port is not None,
+        "row_query": Filters(store=(store,), product=(product,), known_on=shown.known_on or "").query(),
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
         "fan_moves": any(fan.get("sold", ())) or any(fan.get("p975", ())),

@@ -23,7 +23,7 @@ from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.deciding import decide_as
 from emma_platform.web.filters import Filters
 from emma_platform.web.page_glossary import glossary_values
-from emma_platform.web.page_list import list_query, list_values
+from emma_platform.web.page_list import list_values
 from emma_platform.web.page_product import WHY, advice_values, prepare_why, product_values, why_values
 from emma_platform.web.publication_shown import Shown, shown
 from emma_platform.web.rendering import is_partial, render
@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False)
 Reads = Annotated[Signed, Depends(require(Permission.READ))]
 Decides = Annotated[Signed, Depends(require(Permission.DECIDE))]
 ShownHere = Annotated[Shown, Depends(shown)]
-Query = Annotated[Filters, Depends(list_query)]
+Query = Annotated[Filters, Depends(Filters.of)]
 
 
 @router.get("/")

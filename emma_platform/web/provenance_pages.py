@@ -21,7 +21,7 @@ from emma_platform.web.auth.signed import Signed, require
 from emma_platform.web.auth.state import person
 from emma_platform.web.current import CurrentReader
 from emma_platform.web.page_changes import changes_values, compared, earlier_ones
-from emma_platform.web.page_data import DataQuery, data_query, data_values
+from emma_platform.web.page_data import DataQuery, data_values
 from emma_platform.web.page_receipt import receipt_values
 from emma_platform.web.publication_shown import Shown, shown
 from emma_platform.web.rendering import render
@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 Reads = Annotated[Signed, Depends(require(Permission.READ))]
 Seen = Annotated[Shown, Depends(shown)]
-Query = Annotated[DataQuery, Depends(data_query)]
+Query = Annotated[DataQuery, Depends(DataQuery.of)]
 
 
 @router.get("/products/{store_segment}/{product_segment}/receipt")

@@ -76,10 +76,12 @@ def render(
     """A page, or a part of one.
 
     Every template also knows `signed` (None before the sign-in), `path`, `query`, `places`, `theme` (light, dark or
-    empty for the system's) and `partial`, whether a part replaces a part of a page that is there.
+    empty for the system's), `partial`, whether a part replaces a part of a page that is there, `may`, what who asks may
+    do, and `lineage`, whether they may look at Dagster and it runs beside.
     """
     signed: Signed | None = getattr(request.state, "signed", None)
     theme = request.cookies.get(THEME_COOKIE, "")
+    may = frozenset() if signed is None else signed.permissions
     given = {
         "signed": signed,
         "path": written(request.scope["path"]),
@@ -87,7 +89,8 @@ def render(
         "places": _places(request, signed),
         "theme": theme if theme in THEMES else "",
         "partial": is_partial(request),
-        "may": frozenset() if signed is None else signed.permissions,
+        "may": may,
+        "lineage": Permission.LINEAGE in may and request.app.state.settings.dagster_port is not None,
         "known_on": request.query_params.get("known_on"),
         **(values or {}),
     }

@@ -55,6 +55,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 asked = st.builds(
     Asked,
     stores=st.frozensets(st.sampled_from(STORES), max_size=2),
+    products=st.frozensets(st.sampled_from([*PRODUCTS, "P"]), max_size=3),
     categories=st.frozensets(st.sampled_from(["", "category 3", "category 38"]), max_size=2),
     search=st.sampled_from(["", "creme", "CRÈME", "sus", "p 1", "süss", "name P5", "nowhere"]),
     attention=st.frozensets(st.sampled_from(Attention), max_size=2),
@@ -103,6 +104,7 @@ def is_asked(row: dict[str, Any], asked: Asked) -> bool:
     text = folded(f"{row['product']}\n{row['name'] or ''}")
     return (
         (not asked.stores or row["store"] in asked.stores)
+        and (not asked.products or row["product"] in asked.products)
         and (not asked.categories or (row["category"] or "") in asked.categories)
         and all(word in text for word in folded(asked.search).split())
         and (not asked.attention or any(needs(row, why) for why in asked.attention))

@@ -136,6 +136,15 @@ def test_rows_of_a_table(anna: TestClient) -> None:
     assert pq.read_table(io.BytesIO(found.content)).schema == TABLES["clean_sales"].arrow_schema()
 
 
+def test_what_is_packed_already_is_not_packed_again(anna: TestClient) -> None:
+    asking = {"accept-encoding": "gzip"}
+    packed = {
+        kind: "content-encoding" in anna.get(f"{V1}/products", params={"format": kind}, headers=asking).headers
+        for kind in ("json", "csv", "parquet", "xlsx")
+    }
+    assert packed == {"json": True, "csv": True, "parquet": False, "xlsx": False}
+
+
 def test_an_excel_file_has_an_end(anna: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emma_platform.web.downloads.MOST_SHEET_ROWS", 10)
     refused = anna.get(f"{V1}/tables/clean_sales", params={"format": "xlsx"})

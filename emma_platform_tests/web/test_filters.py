@@ -17,6 +17,7 @@ filters = st.builds(
     Filters,
     q=st.text(st.characters(codec="utf-8"), max_size=20),
     store=names,
+    product=names,
     category=names,
     days=st.sampled_from(["7", "28"]),
     attention=st.lists(st.sampled_from(Attention), max_size=3).map(tuple),
@@ -28,7 +29,7 @@ filters = st.builds(
 
 
 def parsed(query: str) -> Filters:
-    several = {"store", "category", "attention"}
+    several = {"store", "product", "category", "attention"}
     given = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
     return Filters.model_validate({name: v if name in several else v[0] for name, v in given.items()})
 

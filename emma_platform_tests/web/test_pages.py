@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -73,6 +74,33 @@ def test_what_a_form_leaves_empty_filters_nothing_and_several_stores_stay_chosen
     refused = olga.get("/products?days=5")
     assert refused.status_code == 422
     assert "cannot be filtered like that: days" in refused.text
+
+
+def test_exactly_one_product_and_those_without_a_category_can_be_asked_for(company: People) -> None:
+    olga = company.signed_in("olga")
+    address = addresses(olga.get("/products").text)[0]
+    _, _, store, product = address.split("/")
+    found = re.search(r'href="(/api/v1/products[^"]*product=[^"]*format=csv)"', olga.get(address).text)
+    assert found is not None
+    assert len(olga.get(unescape(found[1])).text.splitlines()) == 2
+    assert addresses(olga.get(f"/products?product={product[:-1]}").text) == []
+    only = olga.get(f"/products?product={product}&store={store}").text
+    assert addresses(only) == [address]
+    assert f'name="product" value="{product}"' in only
+    without = [row for row in olga.get("/api/v1/products?category=").json()["rows"] if row["category"] is None]
+    shown = olga.get("/products?category=~").text
+    assert addresses(shown) == [product_path(row["store"], row["product"]) for row in without] != []
+    assert re.search(r'<option value="~" selected>Without a category', shown)
+    assert "category=~" in unescape(unquote(re.findall(r'href="([^"]*sort=name[^"]*)"', shown)[0]))
+
+
+def test_whose_stores_have_sent_nothing_is_told_so(shared_home: Path, tmp_path: Path) -> None:
+    company = people(cheap(own_home(shared_home, tmp_path)), stores=("S9",))
+    text = company.signed_in("max").get("/products").text
+    assert "Nothing of your stores is here yet" in text
+    assert "You may see S9." in text
+    assert "S001" not in text
+    company.close()
 
 
 def test_every_reason_for_attention_has_its_words() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, lis
     home.sell("late.csv", sale(on=20, receipt="L", quantity=4))
     home.drop("broken.csv", "this,is\nno,sale\n")
     ids.append(home.update().publication)
-    found = people(cheap(home.settings.home), stores=("A/B? <&>",))
+    found = people(cheap(home.settings.home, dagster_port=3000), stores=("A/B? <&>",))
     yield found, [one.id for one in ids if one is not None]
     found.close()
 
@@ -50,6 +51,15 @@ def test_a_receipt_names_files_runs_and_partitions(shop: tuple[People, list[str]
     then = shop[0].signed_in("anna").get(RECEIPT, params={"known_on": shop[1][0]}).text
     assert "late.csv" not in then
     assert "known on" in then
+
+
+def test_where_dagster_does_not_run_no_page_leads_to_it(shop: tuple[People, list[str]], tmp_path: Path) -> None:
+    company = people(cheap(shop[0].auth.settings.home, users_url=f"sqlite:///{tmp_path / 'users.db'}"))
+    for path in (RECEIPT, RECEIPT.removesuffix("/receipt")):
+        page = company.signed_in("anna").get(path)
+        assert page.status_code == 200
+        assert "/dagster" not in page.text, path
+    company.close()
 
 
 def test_who_may_not_look_at_dagster_gets_no_link_to_it(shop: tuple[People, list[str]]) -> None:

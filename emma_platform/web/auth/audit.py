@@ -78,6 +78,11 @@ def write(connection: sa.Connection, entry: Entry) -> None:
     )  # fmt: skip
 
 
+def forget(connection: sa.Connection, before: datetime) -> None:
+    """Delete the lines from before a moment."""
+    connection.execute(sa.delete(audit_log).where(audit_log.c.at < before))
+
+
 def newest(
     connection: sa.Connection, *, limit: int, before: int | None = None, event: str | None = None
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:

@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from emma_platform.web.auth import cookies, second_factor, sessions, users
+from emma_platform.web.auth import audit, cookies, second_factor, sessions, users
 from emma_platform.web.auth.attempts import Kind, place_of
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
@@ -120,6 +120,7 @@ def let_in(request: Request, user: User, onward: str, *, proved: bool = False, h
     with auth.database.writing() as connection:
         _end_former(request, connection)
         sessions.forget_ended(connection, now, auth.ages)
+        audit.forget(connection, now - timedelta(days=auth.settings.audit_days))
         token = sessions.start(
             connection, user.id, now, auth.ages, waits_for_second_factor=waits,
             user_agent=request.headers.get("user-agent", ""), address=address_of(request),

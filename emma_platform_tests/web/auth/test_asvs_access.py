@@ -170,6 +170,16 @@ def test_asvs_16_3_1_every_sign_in_and_failure_is_logged_without_secrets(company
         assert secret not in str(lines)
 
 
+def test_the_log_ends_after_so_many_days(company: People, clock: Clock) -> None:
+    tried(company.browser(), "olga", PASSWORD)
+    clock.move(days=company.auth.settings.audit_days - 1)
+    tried(company.browser(), "anna", PASSWORD)
+    assert [line.actor for line in log_of(company)] == ["olga", "anna"]
+    clock.move(days=2)
+    tried(company.browser(), "max", PASSWORD)
+    assert [line.actor for line in log_of(company)] == ["anna", "max"]
+
+
 def test_asvs_16_3_2_refusals_are_logged(company: People) -> None:
     company.signed_in("anna").get("/people")
     [line] = log_of(company)
