@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_a_dropped_file_is_waited_for_until_its_number_is_read(loaded: Path) -> 
 
 def _until(condition: Callable[[], bool]) -> None:
     while not condition():
-        pass
+        time.sleep(0.01)
 
 
 def test_the_steps_of_a_large_home_compute_what_they_say(tmp_path: Path) -> None:

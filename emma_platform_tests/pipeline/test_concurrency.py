@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from emma_platform.model.access import EVERY_STORE
 from emma_platform.pipeline.run import run_update
 from emma_platform.recompute.batch import WAITING, rebuild
 from emma_platform.serving.reader import Reader
+from emma_platform_tests.forked import processes
 from emma_platform_tests.pipeline import victims
 from emma_platform_tests.pipeline.dagster_home import DAYS, DagsterHome, lines
 from emma_platform_tests.recompute.home import Home, day, sale
@@ -33,8 +33,6 @@ from emma_platform_tests.recompute.midway import At
 MINUTES = float(os.environ.get("EMMA_TEST_MINUTES", "0"))
 ROUNDS = 1
 """Of each writer, when there is no time to work for."""
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([victims.__name__, __name__, "emma_platform.store.delta"])
 pytestmark = pytest.mark.usefixtures("kept_environment")
 
 

@@ -5,7 +5,6 @@ EMMA_TEST_KILLS sets how many runs are killed at a random instant.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ import pytest
 
 from emma_platform.pipeline.event_log import BATCH_SIZE
 from emma_platform.pipeline.run import run_update
+from emma_platform_tests.forked import processes
 from emma_platform_tests.pipeline import victims
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, lines
 from emma_platform_tests.pipeline.victims import Twin
@@ -28,8 +28,6 @@ TELLING = [
     "dagster: told", "dagster: checks reported",
 ]  # fmt: skip
 """The steps of telling Dagster, in order."""
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([victims.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
 pytestmark = pytest.mark.usefixtures("kept_environment")
 
 

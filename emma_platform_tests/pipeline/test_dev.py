@@ -57,7 +57,7 @@ def until(what: str, answer: Callable[[], Any]) -> Any:
         found = answer()
         if found is not None:
             return found
-        time.sleep(0.1)
+        time.sleep(0.5)  # each look is work for the UI
     raise AssertionError(f"never {what}")
 
 

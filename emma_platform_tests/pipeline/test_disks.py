@@ -5,7 +5,6 @@ EMMA_TEST_KILLS, at 20 or more, sets how many fill levels are tried.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import sqlite3
@@ -16,6 +15,7 @@ import pytest
 
 from emma_platform.pipeline.run import run_update
 from emma_platform_tests import disks
+from emma_platform_tests.forked import processes
 from emma_platform_tests.pipeline import victims
 from emma_platform_tests.pipeline.dagster_home import DagsterHome
 from emma_platform_tests.pipeline.victims import Twin
@@ -24,8 +24,6 @@ from emma_platform_tests.recompute.home import Home, sale
 LEVELS = max(2, int(os.environ.get("EMMA_TEST_KILLS", "0")) // 5)
 NEEDED = 2_800_000
 """Bytes that the update adds to the home."""
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([victims.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
 pytestmark = pytest.mark.usefixtures("kept_environment")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from emma_platform.pipeline.warm import LIBRARIES, warm_runs
+from emma_platform_tests.forked import processes
 
 
 def _answer(path: Path) -> None:
@@ -24,7 +25,7 @@ def test_only_a_code_server_prepares_a_process(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="the system cannot fork")
 def test_a_run_does_not_prepare_another_process_though_it_bears_its_servers_arguments(tmp_path: Path) -> None:
-    run = multiprocessing.get_context("forkserver").Process(target=_answer, args=(tmp_path / "answer",))
+    run = processes.Process(target=_answer, args=(tmp_path / "answer",))
     run.start()
     run.join()
     assert (tmp_path / "answer").read_text(encoding="utf-8") == "False"

@@ -63,25 +63,27 @@ def state(home: Home) -> dict[str, Any]:
     return now
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_an_unreadable_file_says_why_and_is_taken_once_it_is_mended(name: str, tmp_path: Path) -> None:
-    data, message = UNREADABLE[name]
+def test_unreadable_files_say_why_and_are_taken_once_they_are_mended(tmp_path: Path) -> None:
     home = make(tmp_path, max_line_megabytes=1)
-    home.drop(name, data)
+    for name, (data, _) in UNREADABLE.items():
+        home.drop(name, data)
     home.update()
     now = state(home)
-    (failing,) = now["failing"]
-    assert failing["file"] == name
-    assert failing["attempts"] == 1
-    assert re.match(message, failing["error"])
-    assert (now["files"]["taken"], now["files"]["failing"]) == (1, 1)
+    failing = {file["file"]: file for file in now["failing"]}
+    assert failing.keys() == UNREADABLE.keys()
+    for name, (_, message) in UNREADABLE.items():
+        assert failing[name]["attempts"] == 1, name
+        assert re.match(message, failing[name]["error"]), failing[name]["error"]
+    assert (now["files"]["taken"], now["files"]["failing"]) == (1, len(UNREADABLE))
     assert now["stale"] == {}
-    mended = HEADER + ROW
-    home.drop(name, MENDED[name](mended) if name in MENDED else mended)
+    for name in UNREADABLE:
+        mended = HEADER + sale(receipt=name)
+        home.drop(name, MENDED[name](mended) if name in MENDED else mended)
     home.update()
     now = state(home)
     assert now["failing"] == []
-    assert now["lines"]["clean"] == 2
+    assert {row for (row,) in home.rows("clean_sales", ["receipt"])} == {"G", *UNREADABLE}
+    assert now["lines"]["clean"] == 1 + len(UNREADABLE)
 
 
 def _as_parquet(text: str) -> bytes:

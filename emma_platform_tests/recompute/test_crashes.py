@@ -5,7 +5,6 @@ EMMA_TEST_KILLS sets how many updates are killed at a random instant.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -26,12 +25,11 @@ from emma_platform.recompute.plan import Selection
 from emma_platform.recompute.status import status
 from emma_platform.serving.reader import Reader
 from emma_platform.sources.protocol import SourceError
+from emma_platform_tests.forked import processes
 from emma_platform_tests.recompute import midway
 from emma_platform_tests.recompute.home import Home, sale
 
-KILLS = int(os.environ.get("EMMA_TEST_KILLS", "8"))
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([midway.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
+KILLS = int(os.environ.get("EMMA_TEST_KILLS", "5"))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -13,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from emma_platform.recompute.maintenance import maintain
+from emma_platform_tests.forked import processes
 from emma_platform_tests.recompute import midway
 from emma_platform_tests.recompute.home import sale
 from emma_platform_tests.recompute.lived import Lived
 
 KILLED_AFTER = "clean_sales"
 """The table after which the sweep is killed; the other tables are swept in the same way."""
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([midway.__name__, "emma_platform.store.delta", "emma_platform.engine.duckdb"])
 
 
 def maintain_until(folder: Path, step: str | None, after: float | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from multiprocessing.connection import Connection
@@ -10,9 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emma_platform.recompute.turn import QUEUE, turn
-
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__])
+from emma_platform_tests.forked import processes
 
 
 def hold(home: Path, ready: Connection, log: Path) -> None:

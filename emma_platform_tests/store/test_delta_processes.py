@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from emma_platform.store.delta import DeltaStore
+from emma_platform_tests.forked import processes
 from emma_platform_tests.store.frames import (
     generation,
     on_disk,
@@ -24,10 +24,8 @@ from emma_platform_tests.store.frames import (
 @contextmanager
 def process_of(work: Callable[..., None], *arguments: object) -> Iterator[tuple[ForkServerProcess, Connection]]:
     """A process at work, with what it tells; killed at the latest when the test leaves it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pandas", "emma_platform_tests.store.frames"])
-    done, tell = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(*arguments, tell))
+    done, tell = processes.Pipe(duplex=False)
+    process = processes.Process(target=work, args=(*arguments, tell))
     process.start()
     tell.close()
     try:
@@ -88,7 +86,7 @@ def test_a_reader_never_meets_half_a_commit(root: Path) -> None:
 
 
 def test_two_writers_at_once_lose_and_double_nothing(root: Path) -> None:
-    start = multiprocessing.get_context("forkserver").Barrier(2)
+    start = processes.Barrier(2)
     with process_of(write_months, root, 1, start) as (one, _), process_of(write_months, root, 2, start) as (two, _):
         one.join()
         two.join()

@@ -42,7 +42,7 @@ def until(what: str, answer: Callable[[], Any]) -> Any:
     while time.monotonic() < deadline:
         if found := answer():
             return found
-        time.sleep(0.05)
+        time.sleep(0.2)
     raise AssertionError(f"never {what}")
 
 
