@@ -7,12 +7,12 @@ EMMA := .venv/bin/emma
 SERVE ?= 1
 DEMO ?=
 
-.PHONY: help demo serve dev test lint bench docs clean
+.PHONY: help demo serve dev test test-long lint bench docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     a made-up chain through every layer, its scorecard, then the page (SERVE=0: without)"
-	@echo "make test     every test and check"
+	@echo "make test     every test and check (make test-long: more kills, histories and minutes)"
 	@echo "make serve    the page and Dagster behind one sign-in, on your own files (EMMA_HOME, default .emma)"
 	@echo "make dev      for developers, without sign-in: the Dagster UI and daemon on your own files (EMMA_HOME, default .emma)"
 	@echo "make lint     format, lint, types, import rules"
@@ -40,6 +40,12 @@ dev: .venv/.ready
 
 test: lint
 	.venv/bin/pytest -n 2 --dist worksteal -q
+
+test-long: export EMMA_TEST_KILLS ?= 50
+test-long: export EMMA_TEST_HISTORIES ?= 200
+test-long: export EMMA_TEST_MINUTES ?= 10
+test-long: export EMMA_TEST_BENCHMARKS ?= 1
+test-long: test
 
 lint: .venv/.ready
 	.venv/bin/ruff format --check .

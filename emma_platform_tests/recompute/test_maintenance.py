@@ -1,6 +1,6 @@
 """Maintenance: what is needed stays readable, and what is not goes.
 
-EMMA_TEST_HISTORIES sets how many random histories are lived: a fifth as many.
+EMMA_TEST_HISTORIES sets how many random histories are lived: a quarter as many.
 """
 
 from __future__ import annotations
