@@ -19,7 +19,7 @@ from benchmarks.measure import Bench, Side, in_turns, middle
 from benchmarks.report import Row
 
 SHAPES = {
-    "tiny": Shape(stores=1, days=45, products=10, lines=20),
+    "tiny": Shape(stores=1, days=42, products=4, lines=8),
     "small": Shape(stores=4, days=100, products=60, lines=100),
     "full": Shape(stores=10, days=100, products=200, lines=300),
 }

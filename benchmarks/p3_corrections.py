@@ -15,7 +15,7 @@ from benchmarks.report import Row
 from benchmarks.rival_runs import WINDOW
 
 SHAPES = {
-    "tiny": Shape(stores=2, days=40, products=10, lines=20),
+    "tiny": Shape(stores=2, days=15, products=4, lines=8),
     "small": Shape(stores=20, days=120, products=60, lines=100),
     "full": Shape(stores=100, days=365, products=60, lines=100),
 }

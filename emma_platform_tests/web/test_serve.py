@@ -126,6 +126,7 @@ def test_publications_are_swapped_a_worker_dies_and_it_ends_without_a_dropped_re
             (one,) = found["ids"]
             seen[one] += 1
             revenues.setdefault(one.partition("-")[0], set()).update(found["revenue"])
+            time.sleep(0.01)  # leaves the processor to the others
 
     failures: list[threading.ExceptHookArgs] = []
     threading.excepthook, before = failures.append, threading.excepthook
