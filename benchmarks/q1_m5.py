@@ -1,24 +1,21 @@
 """Q1: the forecast of M5 and what it costs, against statsforecast, mlforecast and statsmodels.
 
-Belongs here: our side, what is compared. Does not belong here: the score (`m5`) and the rivals
-(`rivals.forecasting`).
+Belongs here: our side, what is compared. Does not belong here: the score (`m5`), the rivals (`rivals.forecasting`) and
+our other engines (`q1_engines`).
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import m5, made_m5
+from benchmarks import m5, made_m5, q1_engines
+from benchmarks.m5_frames import calendar_of, demand_of
 from benchmarks.measure import Bench, Side, Stopwatch, in_turns, middle
 from benchmarks.real_data import needed
 from benchmarks.report import Row
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SAMPLE = {"tiny": 4, "small": 60, "full": 300}
 RIVALS = ("AutoETS", "AutoTheta", "IMAPA", "CrostonSBA", "mlforecast", "statsmodels")
@@ -37,7 +34,7 @@ NOTE = (
     "series, so it learns from less than it could. An interval of counts that includes its ends holds more than it "
     "promises, most of all where it begins at 0; the goal is meant by the randomised probability integral transform "
     "(Czado, Gneiting and Held 2009), which takes of each day's count the share that lies between the two "
-    "probabilities. `tiny` runs on made data."
+    f"probabilities. {q1_engines.UPDATE_NOTE} `tiny` runs on made data."
 )
 
 
@@ -64,9 +61,14 @@ def run(bench: Bench) -> list[Row]:
         return bench.call("q1_m5:rival", data=place, name=name, count=count, seed=turn, forecast=forecast)
 
     names = QUICK_RIVALS if bench.size == "tiny" else RIVALS
-    sides = [partial(ours, priced=True), partial(ours, priced=False), *(partial(rival, name) for name in names)]
-    mine, priceless, *others = in_turns(*sides, repeat=bench.repeat)
-    rows = _own(mine)
+    sides = [
+        partial(ours, priced=True),
+        partial(ours, priced=False),
+        lambda _: bench.call("q1_engines:update", data=place),
+        *(partial(rival, name) for name in names),
+    ]
+    mine, priceless, updates, *others = in_turns(*sides, repeat=bench.repeat)
+    rows = [*_own(mine), q1_engines.update_row(updates)]
     for name, theirs in zip(names, others, strict=True):
         rows.append(_against(name, theirs, mine, count, "price, calendar, intervals", LEAST_RATIO))
         if name == "AutoETS":
@@ -112,52 +114,6 @@ def _against(name: str, theirs: list[Side], mine: list[Side], count: int, what: 
         mine,
         theirs,
     )
-
-
-def demand_of(data: m5.M5, store: str, last_day: int, *, priced: bool = True) -> pa.Table:
-    """A store's sales up to a day as the columns of `product_kpis` that a forecast reads; days before launch left out.
-
-    Product is the item, category the department.
-    """
-    import pyarrow as pa
-
-    of_store = np.flatnonzero(data.stores == store)
-    past = slice(0, last_day + 1 - data.first_day)
-    units = data.units[past, of_store].astype(np.float64)
-    launched = np.maximum.accumulate(units > 0, axis=0)
-    day, product = np.nonzero(launched)
-    price = data.prices[past, of_store][day, product].astype(np.float64)
-    dates = pa.array(data.dates[past], pa.date32())
-    return pa.table(
-        {
-            "day": dates.take(pa.array(day)),
-            "product": pa.array(data.items[of_store]).take(pa.array(product)),
-            "category": pa.array(data.departments[of_store]).take(pa.array(product)),
-            "units": units[day, product],
-            "average_price": pa.array(price, mask=np.isnan(price) if priced else np.ones(len(price), dtype=bool)),
-            "on_hand": pa.nulls(len(day), pa.float64()),
-        }
-    )
-
-
-def calendar_of(data: m5.M5) -> pa.Table:
-    """The events of all stores, and the days of food stamps of the stores of each state."""
-    import pyarrow as pa
-
-    from emma_platform.model.tables import CALENDAR
-
-    state_of = dict(zip(data.stores, data.states, strict=True))
-    rows: list[dict[str, Any]] = [
-        {"store": None, "day": day, "event": name, "kind": "holiday"}
-        for day, names in zip(data.dates, data.events, strict=True)
-        for name in names
-    ]
-    for store, state in sorted(state_of.items()):
-        rows += [
-            {"store": store, "day": data.dates[at], "event": "SNAP", "kind": "event"}
-            for at in np.flatnonzero(data.snap[state])
-        ]
-    return pa.Table.from_pylist(rows, schema=CALENDAR.arrow_schema())
 
 
 def forecasts(data: m5.M5, first_day: int, *, priced: bool = True) -> tuple[np.ndarray, np.ndarray, float]:

@@ -108,15 +108,14 @@ class Demand:
         usual[_WEEK:] |= self.open[past][:-_WEEK]
         usual[:-_WEEK] |= self.open[past][_WEEK:]
         idle = np.zeros(len(self.closed), dtype=np.bool_)
-        holidays = [event for event in self.events if event.kind == "holiday"]
-        tells = [event.on[past] & ~self.closed[past] & usual for event in holidays]
-        chances = sum(int(days.sum()) for days in tells)
-        opened = sum(int((days & self.open[past]).sum()) for days in tells)
-        for event, days in zip(holidays, tells, strict=True):
-            if (days.any() and not (days & self.open[past]).any()) or (
-                not days.any() and chances >= _HOLIDAYS_SEEN and 2 * opened < chances
-            ):
-                idle |= event.on
+        holidays = [event.on for event in self.events if event.kind == "holiday"]
+        if not holidays:
+            return idle
+        on = np.stack(holidays)
+        tells = on[:, past] & (usual & ~self.closed[past])
+        known, opened = tells.sum(axis=1), (tells & self.open[past]).sum(axis=1)
+        others = known.sum() >= _HOLIDAYS_SEEN and 2 * opened.sum() < known.sum()
+        idle |= on[np.where(known > 0, opened == 0, others)].any(axis=0)
         return idle
 
 

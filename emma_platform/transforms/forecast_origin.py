@@ -198,14 +198,17 @@ def seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:
 
 def latest_known(demand: Demand, days: Codes) -> Floats:
     """Units of these days, and where a day is not known those of the same weekday up to seven weeks before; else 0."""
-    naive = np.zeros((len(days), demand.units.shape[1]))
-    missing = np.ones(naive.shape, dtype=np.bool_)
-    for back in range(_NAIVE_WEEKS):
-        rows = np.flatnonzero((days >= WEEK * back) & missing.any(axis=1))
-        if not len(rows):
+    first = np.maximum(days, 0)
+    missing = ~demand.known[first] | (days < 0)[:, None]
+    naive = np.where(missing, 0.0, demand.units[first])
+    for back in range(1, _NAIVE_WEEKS):
+        columns = np.flatnonzero(missing.any(axis=0))
+        rows = np.flatnonzero(days >= WEEK * back)
+        if not len(columns) or not len(rows):
             break
-        day = days[rows] - WEEK * back
-        fresh = demand.known[day] & missing[rows]
-        naive[rows] += np.where(fresh, demand.units[day], 0.0)
-        missing[rows] ^= fresh
+        place = np.ix_(rows, columns)
+        day = np.ix_(days[rows] - WEEK * back, columns)
+        fresh = demand.known[day] & missing[place]
+        naive[place] += np.where(fresh, demand.units[day], 0.0)
+        missing[place] ^= fresh
     return naive

@@ -1,0 +1,89 @@
+"""M5 as the frames that the platform's forecast reads.
+
+Belongs here: a store's sales and calendar, and both as days x products. Does not belong here: reading the files (`m5`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks import m5
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from emma_platform.transforms.demand import Demand
+
+
+def demand_of(data: m5.M5, store: str, last_day: int, *, priced: bool = True) -> pa.Table:
+    """A store's sales up to a day as the columns of `product_kpis` that a forecast reads; days before launch left out.
+
+    Product is the item, category the department.
+    """
+    import pyarrow as pa
+
+    of_store = np.flatnonzero(data.stores == store)
+    past = slice(0, last_day + 1 - data.first_day)
+    units = data.units[past, of_store].astype(np.float64)
+    launched = np.maximum.accumulate(units > 0, axis=0)
+    day, product = np.nonzero(launched)
+    price = data.prices[past, of_store][day, product].astype(np.float64)
+    dates = pa.array(data.dates[past], pa.date32())
+    return pa.table(
+        {
+            "day": dates.take(pa.array(day)),
+            "product": pa.array(data.items[of_store]).take(pa.array(product)),
+            "category": pa.array(data.departments[of_store]).take(pa.array(product)),
+            "units": units[day, product],
+            "average_price": pa.array(price, mask=np.isnan(price) if priced else np.ones(len(price), dtype=bool)),
+            "on_hand": pa.nulls(len(day), pa.float64()),
+        }
+    )
+
+
+def calendar_of(data: m5.M5) -> pa.Table:
+    """The events of all stores, and the days of food stamps of the stores of each state."""
+    import pyarrow as pa
+
+    from emma_platform.model.tables import CALENDAR
+
+    state_of = dict(zip(data.stores, data.states, strict=True))
+    rows: list[dict[str, Any]] = [
+        {"store": None, "day": day, "event": name, "kind": "holiday"}
+        for day, names in zip(data.dates, data.events, strict=True)
+        for name in names
+    ]
+    for store, state in sorted(state_of.items()):
+        rows += [
+            {"store": store, "day": data.dates[at], "event": "SNAP", "kind": "event"}
+            for at in np.flatnonzero(data.snap[state])
+        ]
+    return pa.Table.from_pylist(rows, schema=CALENDAR.arrow_schema())
+
+
+def demand_at(data: m5.M5, store: str, first_day: int) -> tuple[Demand, np.ndarray]:
+    """A store's demand up to the day before `first_day`, and which series its products are.
+
+    Raises:
+        ValueError: nothing was sold before.
+    """
+    from emma_platform.model.tables import PROMOTIONS
+    from emma_platform.transforms.demand import read_demand
+
+    demand = read_demand(
+        demand_of(data, store, first_day - 1),
+        PROMOTIONS.arrow_schema().empty_table(),
+        calendar_of(data),
+        store=store,
+        made_on=data.dates[data.rows(first_day, first_day).start] - timedelta(days=1),
+        history_days=730,
+        horizon_days=m5.HORIZON,
+    )
+    if demand is None:
+        raise ValueError(f"{store} sold nothing before d_{first_day}")
+    of_store = np.flatnonzero(data.stores == store)
+    place = dict(zip(data.items[of_store], of_store, strict=True))
+    return demand, np.array([place[product] for product in demand.products])
