@@ -31,10 +31,28 @@ SALES_FORECAST = Table(
         _STORE, _PRODUCT, _MADE_ON, _DAY,
         Column("horizon_days", Type.COUNT, "Days from made_on to day.", lowest=1, highest=28),
         _number("mean", "Expected units.", unit="units per day", lowest=0), *_QUANTILES,
-        Column("method", Type.TEXT, "How it was made.", allowed=("smoothing", "category", "seasonal_naive")),
+        Column("method", Type.TEXT, "How it was made.", allowed=("smoothing", "category", "seasonal_naive", "boosting")),
         _number("planned_price", "The price it counts on, where a plan or a decision changes the price by then.", unit="currency per unit", nullable=True, lowest=0),
     ),
-    ("product_kpis", "promotions", "calendar", "stores", "price_plan", "advice_decisions", "price_response"),
+    ("product_kpis", "promotions", "calendar", "stores", "price_plan", "advice_decisions", "price_response", "forecast_model"),
+)  # fmt: skip
+
+FORECAST_MODEL = Table(
+    "forecast_model", "The best engine of the chain (EMMA_FORECAST_ENGINE=best): gradient boosting trained once a week, what it saves and where it is used.",
+    Grain.WHOLE, "forecast", "team:data-science", ("level", "category", "demand_class"),
+    (
+        Column("level", Type.TEXT, "chain: the model; class: one category and demand class.", allowed=("chain", "class")),
+        Column("category", Type.TEXT, "The category; empty for the chain and for products without one."),
+        Column("demand_class", Type.TEXT, "How often and how evenly a product sells.", allowed=("all", "smooth", "intermittent", "erratic", "lumpy")),
+        Column("trained_until", Type.DAY, "The last day that was known when it was trained and judged."),
+        Column("training_rows", Type.COUNT, "Product-weeks trained on.", nullable=True, lowest=0),
+        Column("origins", Type.COUNT, "Earlier origins that judge, none of whose outcomes it was trained on.", nullable=True, lowest=0),
+        Column("origins_won", Type.COUNT, "Of these, those at which it saves more than 1 % of the fast engine's error.", nullable=True, lowest=0),
+        _number("gain_pct", "What it saves of the root mean squared scaled error of weekly sums, over these origins.", "100 * mean(1 - error / error of the fast engine)", "percent", nullable=True),
+        _number("weight", "Its weight: 1 where it is used, 0.5 where both are averaged, 0 where the fast engine stays.", nullable=True, lowest=0),
+        Column("model", Type.TEXT, "Of the chain: the model, as LightGBM writes it.", nullable=True),
+    ),
+    ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip
 
 FORECAST_SCORES = Table(

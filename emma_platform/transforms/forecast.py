@@ -20,6 +20,7 @@ from emma_platform.transforms.count_intervals import LEVELS, negative_binomial_q
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_accuracy import accuracy_table
+from emma_platform.transforms.forecast_boosting import Boosting
 from emma_platform.transforms.forecast_groups import Groups, measure_spread
 from emma_platform.transforms.forecast_lookback import SCORED_AFTER_DAYS, Quantiles, look_back
 from emma_platform.transforms.forecast_origin import OriginForecast, forecast_from
@@ -37,7 +38,7 @@ SHOWN_HORIZONS = (1, 7, 28)
 
 _WEEK = 7
 _LONGEST_HORIZON = 28
-_METHODS = ("smoothing", "category", "seasonal_naive")
+_METHODS = ("smoothing", "category", "seasonal_naive", "boosting")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def forecast_store(
     horizon_days: int = 28,
     plan: pa.Table | None = None,
     response: pa.Table | None = None,
+    boosting: Boosting | None = None,
 ) -> Forecast:
     """Forecast every product of a store and score the method at four earlier origins.
 
@@ -92,6 +94,7 @@ def forecast_store(
         plan: as `model.tables.PRICE_PLAN`: prices known ahead. They count for `made_on`, not at earlier origins;
             `demand` then has `sold_units` and `sold_revenue` too.
         response: `price_response` of the store, what planned prices act by.
+        boosting: the chain's model, where it is to have a say; no outcome of an origin scored may be known to it.
 
     Returns:
         All days ahead of `made_on` and the days 1, 7 and 28 ahead of each earlier origin for every product sold within
@@ -121,12 +124,12 @@ def forecast_store(
             *(table.arrow_schema().empty_table() for table in tables), predicted=Predicted([], nothing, nothing)
         )
     last = len(history.units) - 1
-    newest = forecast_from(history, last, horizon_days, fit_factors(history, last))
+    newest = _made(history, last, horizon_days, boosting)
     path = None
     if plan is not None and response is not None and plan.num_rows:
         path = planned_prices(demand, promotions, plan, response, history=history, made=newest, store=store)
         newest = path.applied(newest)
-    made = _forecast(history, newest, path, store)
+    made = _forecast(history, newest, path, store, boosting)
     groups = Groups.of(history, last)
     past = look_back(history, made.origins, groups)
     totals = [*past.totals, newest_totals(newest, groups, measure_spread(history, newest, groups))]
@@ -150,7 +153,14 @@ class _Made:
     predicted: Predicted
 
 
-def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, store: str) -> _Made:
+def _made(history: Demand, origin: int, horizon: int, boosting: Boosting | None) -> OriginForecast:
+    made = forecast_from(history, origin, horizon, fit_factors(history, origin))
+    return boosting.on(history, made) if boosting else made
+
+
+def _forecast(
+    history: Demand, newest: OriginForecast, path: PricePath | None, store: str, boosting: Boosting | None
+) -> _Made:
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
@@ -160,7 +170,7 @@ def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, s
     for origin in origins:
         if origin < 0:
             continue
-        made = forecast_from(history, origin, horizon, fit_factors(history, origin))
+        made = _made(history, origin, horizon, boosting)
         calibrated = partial(_quantiles, history=history, scale=calibration.scale(made))
         quantiles = calibrated(made)
         scored = _scored_days(history, made)
@@ -178,7 +188,7 @@ def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, s
     newest.mean[:, naive] = newest.naive[:, naive]
     quantiles[:, :, naive] = naive_quantiles(history, newest, naive)
     block = _block(history, newest, quantiles, np.arange(horizon), newest.live)
-    method = np.where(newest.new, 1, 0)
+    method = _methods(newest)
     method[naive] = _METHODS.index("seasonal_naive")
     block["method"] = method[block["product"]]
     if path is not None:
@@ -187,6 +197,11 @@ def _forecast(history: Demand, newest: OriginForecast, path: PricePath | None, s
     table = scores.table(store, history.products, np.flatnonzero(newest.live))
     methods: list[str | None] = [_METHODS[number] for number in method.tolist()]
     return _Made(_table(blocks, history, store), table, earlier, methods, predicted)
+
+
+def _methods(made: OriginForecast) -> Codes:
+    """Per product how it was forecast: its number in `_METHODS`."""
+    return np.where(made.new, _METHODS.index("category"), np.where(made.boosted, _METHODS.index("boosting"), 0))
 
 
 def _quantiles(made: OriginForecast, history: Demand, scale: Floats) -> Floats:
@@ -245,7 +260,7 @@ def _block(
         "horizon_days": np.tile(ahead + 1, size),
         "mean": made.mean[grid].T.ravel(),
         **{f"q{number}": quantiles[number][grid].T.ravel() for number in range(len(LEVELS))},
-        "method": np.repeat(np.where(made.new[products], 1, 0), len(ahead)),
+        "method": np.repeat(_methods(made)[products], len(ahead)),
         "planned_price": np.full(size * len(ahead), np.nan),
     }
 

@@ -115,6 +115,7 @@ def _ahead(history: Demand, made: OriginForecast, levels: Floats, days: Codes, d
     """The forecasts of these days, made so many days before each."""
     origins = days - distance
     mean = levels[origins - made.origin] * made.fitted.factors.on(history, slice(days[0], days[-1] + 1))
+    mean *= made.fitted.shared(np.array([distance]))
     naive = latest_known(history, days - WEEK * -(-distance // WEEK))
     closed = np.array([history.closed_after(origin, distance)[-1] for origin in origins.tolist()], dtype=np.bool_)
     mean[closed], naive[closed] = 0.0, 0.0

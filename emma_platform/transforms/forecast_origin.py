@@ -53,6 +53,7 @@ class Fitted:
         rate_weights: rates x products.
         level: per product the level on the origin; that of its category's launches for a new one.
         ratio: per product the variance to mean ratio one day ahead.
+        share: weeks ahead x products, the factor on the mean by which boosting shares out a category's sum; 1 without.
     """
 
     factors: Factors
@@ -62,6 +63,11 @@ class Fitted:
     rate_weights: Floats
     level: Floats
     ratio: Floats
+    share: Floats
+
+    def shared(self, ahead: Codes) -> Floats:
+        """`share` of days so many days ahead: days x products; beyond its last week, that of the last."""
+        return self.share[np.minimum((ahead - 1) // WEEK, len(self.share) - 1)]
 
     def variance(self, mean: Floats, ahead: Floats) -> Floats:
         """The variance around means so many days ahead, in units squared; `ahead` broadcasts to `mean`."""
@@ -82,6 +88,7 @@ class OriginForecast:
         closed: days on which the store is known to be closed; mean, variance and naive are 0 there.
         live: per product, launched and sold within the last 182 days.
         new: per product, launched fewer than 7 days before.
+        boosted: per product, boosting has a say in its mean.
         fitted: what it was made with.
     """
 
@@ -92,6 +99,7 @@ class OriginForecast:
     closed: Flags
     live: Flags
     new: Flags
+    boosted: Flags
     fitted: Fitted
 
 
@@ -126,9 +134,10 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     mean[closed] = 0.0
     naive = seasonal_naive(demand, origin, horizon)
     naive[closed] = 0.0
-    fitted = Fitted(factors, cap, start, run, weights, level, ratio)
+    fitted = Fitted(factors, cap, start, run, weights, level, ratio, np.ones((1, len(level))))
     variance = fitted.variance(mean, np.arange(1.0, horizon + 1)[:, None])
-    return OriginForecast(origin, mean, variance, naive, closed, _live(demand, origin), new, fitted)
+    boosted = np.zeros(len(level), dtype=np.bool_)
+    return OriginForecast(origin, mean, variance, naive, closed, _live(demand, origin), new, boosted, fitted)
 
 
 def _live(demand: Demand, origin: int) -> Flags:

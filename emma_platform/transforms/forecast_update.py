@@ -56,6 +56,7 @@ def updated(made: OriginForecast, demand: Demand, origin: int, horizon: int) -> 
     fitted = carried_on(made.fitted, demand, slice(made.origin + 1, origin + 1), made.new)
     closed = demand.closed_after(origin, horizon)
     mean = fitted.level * fitted.factors.on(demand, slice(origin + 1, origin + 1 + horizon))
+    mean *= fitted.shared(np.arange(1, horizon + 1))
     mean[closed] = 0.0
     naive = seasonal_naive(demand, origin, horizon)
     naive[closed] = 0.0
