@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,11 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, description="Threads of the engine; 0 takes every core.")
     memory_limit: str = Field("1.5GB", description="Memory of the engine; it spills to disk beyond.")
     forecast_history_days: int = Field(730, ge=28, description="Days of history that a forecast looks at.")
+    forecast_engine: Literal["fast", "best"] = Field(
+        "fast",
+        description="fast, or best: gradient boosting besides, trained once a week, where it proved better; needs the"
+        " extra boosting.",
+    )
     minimum_margin_pct: float = Field(
         5.0, description="Lowest margin a recommended price may leave, in percent of the price."
     )

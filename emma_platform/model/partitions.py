@@ -60,3 +60,8 @@ def month_of(day: date) -> str:
 def days_between(first: date, last: date) -> list[date]:
     """Every day from first to last, both included; empty when last is before first."""
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def last_whole_week(day: date) -> date:
+    """The last day of the newest ISO week that is over on `day`: the Sunday before it."""
+    return day - timedelta(days=day.isoweekday())

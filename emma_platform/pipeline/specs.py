@@ -39,7 +39,7 @@ def asset_specs(first_day: date, code_versions: Mapping[str, str]) -> list[dg.As
             owners=[table.owner],
             kinds=KINDS[table.group],
             partitions_def=partitions[table.grain],
-            code_version=code_versions.get(table.name),
+            code_version=code_versions.get(table.name) or None,
             skippable=True,
             metadata={
                 "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in table.columns]),
@@ -54,11 +54,12 @@ def asset_specs(first_day: date, code_versions: Mapping[str, str]) -> list[dg.As
 def lineage(table: Table) -> tuple[str, ...]:
     """The tables that Dagster draws above it: those it is made from, but one way only from any of them.
 
-    All tables are one step, and a step has one mapping for each asset that it reads. `advice_effects` reads all of
-    `product_kpis`, the tables by store the days of theirs: its own edge is left out, and what it is made from stands in
-    `model.tables`.
+    All tables are one step, and a step has one mapping for each asset that it reads. `advice_effects` and
+    `forecast_model` read all of `product_kpis`, the tables by store the days of theirs: their own edges are left out,
+    and what they are made from stands in `model.tables`.
     """
-    return tuple(name for name in table.inputs if (name, table.name) != ("product_kpis", "advice_effects"))
+    of_all_days = table.name in ("advice_effects", "forecast_model")
+    return tuple(name for name in table.inputs if not (of_all_days and name == "product_kpis"))
 
 
 def _mapping(above: Table, below: Table) -> dg.PartitionMapping | None:

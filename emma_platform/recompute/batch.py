@@ -16,7 +16,7 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from emma_platform.model.tables import KEPT, PUBLISHED
-from emma_platform.recompute import advice_stage, code, price_stages, recovery, stages, store_stages
+from emma_platform.recompute import advice_stage, code, model_stage, price_stages, recovery, stages, store_stages
 from emma_platform.recompute.inputs import SLICED
 from emma_platform.recompute.intake import take_due, take_new
 from emma_platform.recompute.ledger import Result, batches, codes, partitions, record, upsert, versions, want
@@ -138,6 +138,7 @@ def _run(platform: Platform, selection: Selection, before_publication: BeforePub
             price_stages.priors(work)
             price_stages.responses(work)
         with _timed(layers, "forecasts"):
+            model_stage.train(work)
             store_stages.forecasts(work)
         with _timed(layers, "prices"):
             price_stages.recommendations(work)

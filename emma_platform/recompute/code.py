@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import sqlalchemy as sa
 
@@ -24,7 +24,10 @@ _IMPORT = re.compile(rf"^\s*from {re.escape(TRANSFORMS)}\.(\w+) import", re.MULT
 
 
 def current(settings: Settings) -> dict[str, str]:
-    """For each computed table, the digest of its transform, its columns and the settings it follows."""
+    """For each computed table, the digest of its transform, its columns and the settings it follows.
+
+    Empty for a table that the settings do without.
+    """
     history = str(settings.forecast_history_days)
     holidays = (source("public_holidays"), version("holidays"))
     guardrails = (
@@ -49,6 +52,7 @@ def current(settings: Settings) -> dict[str, str]:
             repr(TABLES["forecast_scores"]),
             repr(TABLES["forecast_accuracy"]),
         ),
+        "forecast_model": (source("forecast_model"), _installed("lightgbm"), *holidays, history),
         "price_evidence": (
             source("price_evidence"),
             source("stock_outs"),
@@ -61,7 +65,17 @@ def current(settings: Settings) -> dict[str, str]:
         "price_recommendations": (source("price_recommendations"), *guardrails),
         "advice_effects": (source("advice_effects"),),
     }
-    return {table: fingerprint(repr(TABLES[table]), *parts) for table, parts in follows.items()}
+    found = {table: fingerprint(repr(TABLES[table]), *parts) for table, parts in follows.items()}
+    return found if settings.forecast_engine == "best" else found | {"forecast_model": ""}
+
+
+@cache
+def _installed(package: str) -> str:
+    """The version of a package that may be missing; then empty."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 @cache

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
-from emma_platform.recompute.ledger import Result, record, set_version
 from emma_platform.recompute.plan import EVERYTHING, Stale, stale
 from emma_platform.recompute.stages import announce
 from emma_platform.recompute.store_stages import (
@@ -25,12 +24,12 @@ from emma_platform.recompute.store_stages import (
     calendar_of,
     empty,
     finish,
+    finish_whole,
     from_demand,
     last_days,
     stale_stores,
     weighed,
 )
-from emma_platform.store.protocol import Whole
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_ladder import Guardrails
 from emma_platform.transforms.price_priors import price_priors
@@ -67,18 +66,11 @@ def priors(work: Work) -> None:
     items = stale_stores(work, "price_priors")
     if not items:
         return
-    platform = work.platform
-    rows = price_priors(platform.store.read("price_evidence")) if items[0].wanted else empty("price_priors")
-    version = platform.store.commit("price_priors", rows, Whole(), {"batch": str(work.batch)})
-    platform.observer.step("price_priors: committed")
-    digest = platform.engine.digest(rows, by=[], columns=TABLES["price_priors"].names).to_pydict()
-    content = digest["content"][0] if rows.num_rows else ""
-    with platform.ledger.transaction() as connection:
-        result = Result(propagate.WHOLE, items[0].wanted, content, rows.num_rows)
-        if record(connection, "price_priors", [result], work.batch):
-            propagate.for_response(connection, None, work.codes)
-        set_version(connection, "price_priors", version)
-    platform.observer.progress("price_priors", 1, 1)
+    evidence = work.platform.store.read("price_evidence")
+    rows = price_priors(evidence) if items[0].wanted else empty("price_priors")
+    finish_whole(
+        work, "price_priors", items[0], rows, lambda connection: propagate.for_response(connection, None, work.codes)
+    )
 
 
 def responses(work: Work) -> None:

@@ -16,7 +16,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from emma_platform.model.partitions import WINDOW_DAYS, days_between
+from emma_platform.model.partitions import WINDOW_DAYS, days_between, last_whole_week
 from emma_platform.recompute.ledger import NO_DAY, NO_STORE, Key, fingerprint, partitions, want
 
 WHOLE = Key(NO_STORE, NO_DAY)
@@ -87,12 +87,13 @@ def _moved(connection: sa.Connection, store: str, last: str) -> set[str]:
 def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[str, str], history_days: int) -> None:
     """Forecast, scores and price evidence of a store follow the columns they read of its key figures.
 
-    The forecast of a store with planned prices follows its price response too.
+    The forecast of a store with planned prices follows its price response too, and all forecasts the chain's model.
     """
     tables = ("sales_forecast", "price_evidence")
     wanted: dict[str, dict[Key, str]] = {table: {} for table in tables}
     touched = sorted(set(stores))
     is_planned, response = _planned(connection), _whole_store(connection, "price_response")
+    model = _whole_store(connection, "forecast_model").get(NO_STORE, "")
     for store in touched:
         last = _last_day(connection, store, ("product_kpis",))
         first = _back(last, history_days - 1) if last else ""
@@ -101,12 +102,35 @@ def from_kpis(connection: sa.Connection, stores: Iterable[str], codes: Mapping[s
         ]
         for table in tables:
             token = _tokens(connection, table, store, NO_DAY, NO_DAY).get(NO_DAY, "")
-            prices = [response.get(store, "")] if table == "sales_forecast" and is_planned(store) else []
-            wanted[table][Key(store, NO_DAY)] = fingerprint(codes[table], token, *prices, *demand) if demand else ""
+            more = [response.get(store, "")] if is_planned(store) else []
+            more += [model] if model else []
+            parts = [token, *(more if table == "sales_forecast" else []), *demand]
+            wanted[table][Key(store, NO_DAY)] = fingerprint(codes[table], *parts) if demand else ""
     for table in tables:
         want(connection, table, wanted[table])
     for_recommendations(connection, touched, codes)
     for_advice(connection, codes)
+
+
+def for_model(connection: sa.Connection, codes: Mapping[str, str], history_days: int) -> date | None:
+    """The chain's forecast model follows the key figures of every store up to the end of the newest week that is over.
+
+    Returns:
+        That day; None where there is to be no model.
+    """
+    newest = connection.scalar(sa.select(sa.func.max(p.day)).where(p.table_name == "product_kpis", p.rows > 0))
+    if not newest or not codes["forecast_model"]:
+        if _whole_store(connection, "forecast_model"):
+            want(connection, "forecast_model", {WHOLE: ""})
+        return None
+    until = last_whole_week(date.fromisoformat(newest))
+    days = p.day.between(_back(until.isoformat(), history_days - 1), until.isoformat())
+    chosen = (p.table_name == "product_kpis", p.rows > 0, days)
+    sold = connection.execute(sa.select(p.store, p.day, p.facet).where(*chosen).order_by(p.store, p.day))
+    told = sa.select(p.store, p.token).where(p.table_name == "price_evidence", p.token != "").order_by(p.store)
+    parts = [*("|".join(row) for row in connection.execute(told)), *("|".join(row) for row in sold)]
+    want(connection, "forecast_model", {WHOLE: fingerprint(codes["forecast_model"], until.isoformat(), *parts)})
+    return until
 
 
 def from_response(
@@ -117,6 +141,11 @@ def from_response(
     if planned := [store for store in stores if is_planned(store)]:
         from_kpis(connection, planned, codes, history_days)
     for_recommendations(connection, stores, codes)
+
+
+def stores_sold(connection: sa.Connection) -> set[str]:
+    """The stores that have key figures."""
+    return set(connection.scalars(sa.select(p.store).where(p.table_name == "product_kpis", p.rows > 0).distinct()))
 
 
 def _planned(connection: sa.Connection) -> Callable[[str], bool]:

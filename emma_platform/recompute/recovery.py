@@ -20,7 +20,7 @@ from emma_platform.recompute.platform import Platform
 f, p, s = files.c, partitions.c, slices.c
 ALL_DAYS = ("0000-00-00", "9999-99-99")
 COMPUTED = (
-    "raw_sales", "stock", "clean_sales", "product_kpis", "sales_forecast",
+    "raw_sales", "stock", "clean_sales", "product_kpis", "forecast_model", "sales_forecast",
     "price_evidence", "price_priors", "price_response", "price_recommendations",
     "advice_effects",
 )  # fmt: skip

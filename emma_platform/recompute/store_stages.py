@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,8 +21,9 @@ from emma_platform.recompute.ledger import NO_DAY, Key, Result, partitions, reco
 from emma_platform.recompute.plan import Selection, Stale, stale
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.stages import DEMAND, announce, months_before
-from emma_platform.store.protocol import Stores
+from emma_platform.store.protocol import Stores, Whole
 from emma_platform.transforms.forecast import forecast_store
+from emma_platform.transforms.forecast_boosting import Boosting
 from emma_platform.transforms.planned_prices import with_decisions
 from emma_platform.transforms.public_holidays import store_calendar
 
@@ -55,6 +57,10 @@ def forecasts(work: Work) -> None:
     """Compute the stale stores of sales_forecast and the tables made with it."""
     history = work.platform.settings.forecast_history_days
 
+    @cache
+    def boosting() -> Boosting | None:
+        return Boosting.of(work.platform.store.read("forecast_model"))
+
     def one(store: str, demand: pa.Table, reference: Frames) -> Frames:
         last_day = pc.max(demand["day"]).as_py()
         calendar = calendar_of(store, last_day, history, reference)
@@ -69,6 +75,7 @@ def forecasts(work: Work) -> None:
             history_days=history,
             plan=mine,
             response=work.platform.store.read("price_response", stores=[store]) if mine.num_rows else None,
+            boosting=boosting(),
         )
         return {
             "sales_forecast": forecast.sales_forecast,
@@ -105,7 +112,7 @@ def from_demand(
     announce(work.platform, tables[0], len(items))
     for group in weighed(work, items):
         frames: dict[str, list[pa.Table]] = {table: [] for table in tables}
-        for store, demand in _demand(work, [item for item in group if item.wanted]):
+        for store, demand in demand_of(work, [item for item in group if item.wanted]):
             for table, rows in one(store, demand, reference).items():
                 frames[table].append(rows)
         finish(work, tables, group, frames, after)
@@ -132,7 +139,7 @@ def weighed(work: Work, items: Sequence[Stale]) -> Iterator[list[Stale]]:
         yield group
 
 
-def _demand(work: Work, items: Sequence[Stale]) -> Iterator[tuple[str, pa.Table]]:
+def demand_of(work: Work, items: Sequence[Stale]) -> Iterator[tuple[str, pa.Table]]:
     """Each store's demand columns over its own last days of history, in no order."""
     if not items:
         return
@@ -218,6 +225,20 @@ def finish(
             set_version(connection, table, versions[table])
         after(connection, stores)
     platform.observer.step(f"{tables[0]}: recorded")
+
+
+def finish_whole(work: Work, table: str, item: Stale, rows: pa.Table, after: Callable[[sa.Connection], None]) -> None:
+    """Commit a table in one piece and write the ledger; `after` is called when its content changed."""
+    platform = work.platform
+    version = platform.store.commit(table, rows, Whole(), {"batch": str(work.batch)})
+    platform.observer.step(f"{table}: committed")
+    digest = platform.engine.digest(rows, by=[], columns=TABLES[table].names).to_pydict()
+    content = digest["content"][0] if rows.num_rows else ""
+    with platform.ledger.transaction() as connection:
+        if record(connection, table, [Result(item.key, item.wanted, content, rows.num_rows)], work.batch):
+            after(connection)
+        set_version(connection, table, version)
+    platform.observer.progress(table, 1, 1)
 
 
 def empty(table: str) -> pa.Table:

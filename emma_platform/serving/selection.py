@@ -6,7 +6,7 @@ What somebody sees whose scope is not every store: of a table with a column stor
 and of `promotions` and `calendar` also those of every store (store is null). A row that belongs to no store because its
 store could not be read (in `set_aside_rows`, `source_files` and `publication_files`) may be any store's: only who sees
 all sees it. Of the tables without a store, `products`, `columns` and `batches` are the same for all; those that tell of
-the whole chain (`price_priors`, `publication`, `check_results`) have no rows for who sees a part of it.
+the whole chain (`forecast_model`, `price_priors`, `publication`, `check_results`) have no rows for who sees a part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEMA = "serving"
 
 _NULL_IS_EVERY_STORE = frozenset({"promotions", "price_plan", "calendar"})
 
-_OF_THE_CHAIN = frozenset({"price_priors", "publication", "check_results"})
+_OF_THE_CHAIN = frozenset({"forecast_model", "price_priors", "publication", "check_results"})
 
 
 @dataclass(frozen=True, slots=True)

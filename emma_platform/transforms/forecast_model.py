@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -71,14 +71,6 @@ class Evidence:
     origin: Codes
     demand_class: Codes
     category: np.typing.NDArray[np.object_]
-
-
-def last_week(last_day: date) -> date:
-    """The last day of the newest ISO week that is over: the Sunday before `last_day`.
-
-    The model follows the days up to it, so that a day more leaves it as it is.
-    """
-    return last_day - timedelta(days=last_day.isoweekday())
 
 
 def evidence(

@@ -78,6 +78,7 @@ def inputs(state: State) -> Inputs:
         "forecast_accuracy": forecast,
         "probable_stock_outs": told,
         "price_evidence": told,
+        "forecast_model": {},
     }
     return found | _prices(state, reference["products"]) | _advice(state, reference)
 
