@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import m5, made_m5, q1_engines
-from benchmarks.m5_frames import calendar_of, demand_of
+from benchmarks.m5_forecast import forecasts
 from benchmarks.measure import Bench, Side, Stopwatch, in_turns, middle
 from benchmarks.real_data import needed
 from benchmarks.report import Row
@@ -34,7 +34,7 @@ NOTE = (
     "series, so it learns from less than it could. An interval of counts that includes its ends holds more than it "
     "promises, most of all where it begins at 0; the goal is meant by the randomised probability integral transform "
     "(Czado, Gneiting and Held 2009), which takes of each day's count the share that lies between the two "
-    f"probabilities. {q1_engines.UPDATE_NOTE} `tiny` runs on made data."
+    f"probabilities. {q1_engines.NOTE} `tiny` runs on made data."
 )
 
 
@@ -65,10 +65,11 @@ def run(bench: Bench) -> list[Row]:
         partial(ours, priced=True),
         partial(ours, priced=False),
         lambda _: bench.call("q1_engines:update", data=place),
+        lambda _: bench.call("q1_engines:best", data=place),
         *(partial(rival, name) for name in names),
     ]
-    mine, priceless, updates, *others = in_turns(*sides, repeat=bench.repeat)
-    rows = [*_own(mine), q1_engines.update_row(updates)]
+    mine, priceless, updates, best, *others = in_turns(*sides, repeat=bench.repeat)
+    rows = [*_own(mine), q1_engines.best_row(best, mine), q1_engines.update_row(updates)]
     for name, theirs in zip(names, others, strict=True):
         rows.append(_against(name, theirs, mine, count, "price, calendar, intervals", LEAST_RATIO))
         if name == "AutoETS":
@@ -114,38 +115,6 @@ def _against(name: str, theirs: list[Side], mine: list[Side], count: int, what: 
         mine,
         theirs,
     )
-
-
-def forecasts(data: m5.M5, first_day: int, *, priced: bool = True) -> tuple[np.ndarray, np.ndarray, float]:
-    """Forecast 28 days of every series: mean, p025, p10, p90, p975 x days x series; mean and variance; CPU seconds.
-
-    A series without a forecast (nothing sold for half a year) has 0 throughout. Mean and variance are those of the
-    distributions behind the intervals; the mean shown is the seasonal naive where it is better.
-    """
-    from datetime import timedelta
-
-    from emma_platform.model.tables import PROMOTIONS
-    from emma_platform.transforms.forecast import forecast_store
-
-    made_on = data.dates[data.rows(first_day, first_day).start] - timedelta(days=1)
-    calendar, promotions = calendar_of(data), PROMOTIONS.arrow_schema().empty_table()
-    found, predicted = np.zeros((5, m5.HORIZON, len(data.items))), np.zeros((2, m5.HORIZON, len(data.items)))
-    cpu = 0.0
-    for store in dict.fromkeys(data.stores):
-        demand = demand_of(data, store, first_day - 1, priced=priced)
-        with Stopwatch() as watch:
-            made = forecast_store(demand, promotions, calendar, store=store, made_on=made_on, history_days=730)
-        cpu += watch.cpu
-        of_store = np.flatnonzero(data.stores == store)
-        place = dict(zip(data.items[of_store], of_store, strict=True))
-        rows = made.sales_forecast.to_pandas()
-        rows = rows[rows["made_on"] == made_on]
-        ahead, series = rows["horizon_days"].to_numpy() - 1, rows["product"].map(place).to_numpy()
-        for number, name in enumerate(("mean", "p025", "p10", "p90", "p975")):
-            found[number, ahead, series] = rows[name].to_numpy()
-        at = [place[product] for product in made.predicted.products]
-        predicted[:, :, at] = made.predicted.mean, made.predicted.variance
-    return found, predicted, cpu
 
 
 def ours(data: str, forecast: str, *, priced: bool) -> dict[str, float]:

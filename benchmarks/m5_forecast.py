@@ -1,6 +1,7 @@
-"""M5 as the frames that the platform's forecast reads.
+"""M5 through the platform's forecast.
 
-Belongs here: a store's sales and calendar, and both as days x products. Does not belong here: reading the files (`m5`).
+Belongs here: a store's sales and calendar as it reads them, and the forecasts of all stores. Does not belong here:
+reading the files (`m5`) and the comparisons (`q1_m5`, `q1_engines`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import m5
+from benchmarks.measure import Stopwatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from emma_platform.transforms.demand import Demand
+    from emma_platform.transforms.forecast_boosting import Boosting
 
 
 def demand_of(data: m5.M5, store: str, last_day: int, *, priced: bool = True) -> pa.Table:
@@ -87,3 +90,37 @@ def demand_at(data: m5.M5, store: str, first_day: int) -> tuple[Demand, np.ndarr
     of_store = np.flatnonzero(data.stores == store)
     place = dict(zip(data.items[of_store], of_store, strict=True))
     return demand, np.array([place[product] for product in demand.products])
+
+
+def forecasts(
+    data: m5.M5, first_day: int, *, priced: bool = True, boosting: Boosting | None = None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Forecast 28 days of every series: mean, p025, p10, p90, p975 x days x series; mean and variance; CPU seconds.
+
+    A series without a forecast (nothing sold for half a year) has 0 throughout. Mean and variance are those of the
+    distributions behind the intervals; the mean shown is the seasonal naive where it is better.
+    """
+    from emma_platform.model.tables import PROMOTIONS
+    from emma_platform.transforms.forecast import forecast_store
+
+    made_on = data.dates[data.rows(first_day, first_day).start] - timedelta(days=1)
+    calendar, promotions = calendar_of(data), PROMOTIONS.arrow_schema().empty_table()
+    found, predicted = np.zeros((5, m5.HORIZON, len(data.items))), np.zeros((2, m5.HORIZON, len(data.items)))
+    cpu = 0.0
+    for store in dict.fromkeys(data.stores):
+        demand = demand_of(data, store, first_day - 1, priced=priced)
+        with Stopwatch() as watch:
+            made = forecast_store(
+                demand, promotions, calendar, store=store, made_on=made_on, history_days=730, boosting=boosting
+            )
+        cpu += watch.cpu
+        of_store = np.flatnonzero(data.stores == store)
+        place = dict(zip(data.items[of_store], of_store, strict=True))
+        rows = made.sales_forecast.to_pandas()
+        rows = rows[rows["made_on"] == made_on]
+        ahead, series = rows["horizon_days"].to_numpy() - 1, rows["product"].map(place).to_numpy()
+        for number, name in enumerate(("mean", "p025", "p10", "p90", "p975")):
+            found[number, ahead, series] = rows[name].to_numpy()
+        at = [place[product] for product in made.predicted.products]
+        predicted[:, :, at] = made.predicted.mean, made.predicted.variance
+    return found, predicted, cpu
