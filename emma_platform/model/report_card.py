@@ -62,7 +62,7 @@ FORECAST_ACCURACY = Table(
         Column("skill_vs_seasonal_naive", Type.NUMBER, "Absolute error saved against the seasonal naive; below zero is worse.",
                "1 - absolute_error / naive_absolute_error", unit="fraction", nullable=True, highest=1),
         Column("shown", Type.TEXT, "What sales_forecast shows now: seasonal_naive where the forecast had no skill over it; sum: the sum of what is shown of the products.",
-               allowed=("smoothing", "category", "seasonal_naive", "sum")),
+               allowed=("smoothing", "category", "seasonal_naive", "boosting", "sum")),
     ),
     ("product_kpis", "promotions", "calendar", "stores"),
 )  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emma_platform.model.estimates import FORECAST_MODEL
+from emma_platform.model.estimates import FORECAST_MODEL, SALES_FORECAST
+from emma_platform.model.report_card import FORECAST_ACCURACY
 from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast import forecast_store
@@ -164,6 +165,9 @@ def test_the_forecast_of_a_store_says_where_boosting_had_a_say(worlds, boosting)
     methods = set(best.sales_forecast["method"].to_pylist())
     assert "boosting" in methods
     assert "boosting" not in fast.sales_forecast["method"].to_pylist()
+    assert methods <= set(SALES_FORECAST.column("method").allowed)
+    shown = set(best.forecast_accuracy["shown"].to_pylist())
+    assert "boosting" in shown <= set(FORECAST_ACCURACY.column("shown").allowed)
     errors = [sum(made.forecast_scores["squared_error"].to_pylist()) for made in (fast, best)]
     assert errors[1] < 0.95 * errors[0]
     cards = [
