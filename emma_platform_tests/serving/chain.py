@@ -37,7 +37,7 @@ def rows(name: str, *, stores: Sequence[str], days: Sequence[date], products: Se
         axes["day"] = [days[-1] + timedelta(days=ahead) for ahead in range(1, 29)]
     if "product" in table.names:
         axes["product"] = products
-    axes = axes or {"name": products}
+    axes = axes or {"category" if name == "forecast_model" else "name": products}
     codes = np.meshgrid(*(np.arange(len(values)) for values in axes.values()), indexing="ij")
     length = codes[0].size
     columns = {

@@ -191,7 +191,7 @@ def published(folder: Path, *, hidden: bool = True) -> Reader:
         elif name == "set_aside_rows" and hidden:
             nobodys = rows.slice(0, 1).set_column(2, rows.schema.field("store"), pa.nulls(1, pa.string()))
             rows = pa.concat_tables([rows, nobodys])
-        elif name == "price_priors" and not hidden:
+        elif name in ("price_priors", "forecast_model") and not hidden:
             rows = rows.slice(0, 1)
         versions[name] = store.commit(name, rows, Whole(), {})
     known = told((*SEEN, HIDDEN, None) if hidden else SEEN)
