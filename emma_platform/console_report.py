@@ -26,6 +26,10 @@ def show_report(to: Console, report: Report, horizon_days: int) -> None:
         for row in report.whole:
             table.add_row(_days(row["horizon_days"]), *_figures(row))
         to.print(table)
+    if report.ahead:
+        days = f"{report.ahead.first_day} to {report.ahead.last_day}"
+        low, high = f"{report.ahead.p10:,.0f}", f"{report.ahead.p90:,.0f}"
+        to.print(f"Next: {days}, {report.ahead.mean:,.0f} units; 80 %: {low} to {high}", highlight=False)
     rows = [row for row in report.rows if row["horizon_days"] == horizon_days]
     to.print(f"By {report.by}, forecasts made {_days(horizon_days)} before:", highlight=False)
     table = _table(report.by, *(("shown now",) if report.by == "product" else ()))

@@ -1,11 +1,8 @@
 """The forecast's report card: what was forecast 1, 7 and 28 days before, what happened, and whether that was any good.
 
 Belongs here: choosing the rows of `forecast_accuracy`, and the same over several stores. Does not belong here: what it
-looks like (`console_report`, `report_picture`) and the errors of one store (`transforms.forecast_lookback`).
-
-Several stores together: a day's forecasts, sales and naive forecasts are added up. The variance of the sum takes all
-pairs of stores to be equally correlated, r, measured as the mean product of the two stores' errors in units of their
-standard deviations over the same days: Var = (1 - r) sum(s^2) + r (sum s)^2, and its interval is normal.
+looks like (`console_report`, `report_picture`), how stores' totals add up (`together`) and the errors of one store
+(`transforms.forecast_lookback`).
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ import pyarrow.compute as pc
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.together import Ahead, ahead, past
 
 BY = ("store", "category", "product")
 """What a report card can be listed by."""
@@ -32,36 +30,6 @@ LISTED = (
 )  # fmt: skip
 """What each line says; as in `forecast_accuracy`."""
 
-_Z_80, _Z_95 = 1.2816, 1.9600
-_DAILY = f"""
-WITH own AS (
-    SELECT *, (p90 - p10) / {2 * _Z_80} AS deviation, actual_units - mean AS error
-    FROM totals WHERE actual_units IS NOT NULL
-),
-moved AS (
-    SELECT category, horizon_days, sum(error / deviation) AS z, sum((error / deviation) ^ 2) AS square, count(*) AS n
-    FROM own WHERE deviation > 0 GROUP BY category, horizon_days, day
-),
-common AS (
-    SELECT category, horizon_days,
-        greatest(0, least(1, coalesce(sum(z * z - square) / nullif(sum(n * (n - 1)), 0), 0))) AS r
-    FROM moved GROUP BY ALL
-),
-summed AS (
-    SELECT o.category, o.horizon_days, o.day, count(*) AS stores, sum(mean) AS mean, sum(actual_units) AS actual,
-        sum(naive) AS naive, max(p10) AS p10, max(p90) AS p90, max(p025) AS p025, max(p975) AS p975,
-        sqrt((1 - coalesce(max(r), 0)) * sum(deviation ^ 2) + coalesce(max(r), 0) * sum(deviation) ^ 2) AS deviation
-    FROM own AS o LEFT JOIN common AS c
-        ON c.category IS NOT DISTINCT FROM o.category AND c.horizon_days = o.horizon_days
-    GROUP BY o.category, o.horizon_days, o.day
-)
-SELECT category, horizon_days, day, mean, actual, naive,
-    CASE WHEN stores = 1 THEN p10 ELSE greatest(0, mean - {_Z_80} * deviation) END AS p10,
-    CASE WHEN stores = 1 THEN p90 ELSE mean + {_Z_80} * deviation END AS p90,
-    CASE WHEN stores = 1 THEN p025 ELSE greatest(0, mean - {_Z_95} * deviation) END AS p025,
-    CASE WHEN stores = 1 THEN p975 ELSE mean + {_Z_95} * deviation END AS p975
-FROM summed ORDER BY category, horizon_days, day
-"""
 _CARD = """
 SELECT category, horizon_days, min(day) AS first_day, max(day) AS last_day, count(*) AS days,
     sum(actual) AS actual_units, sum(mean) AS forecast_units,
@@ -87,6 +55,7 @@ class Report:
         rows: `LISTED`, a row for each distance, the largest sellers first.
         daily: of the same as `whole`: `day, horizon_days, mean, actual, naive, p10, p90` by day.
         naive_shown: how many of the chosen store-products show the seasonal naive, and of how many.
+        ahead: what is forecast of the same as `whole`; none for a single product.
     """
 
     publication: str
@@ -96,6 +65,7 @@ class Report:
     rows: list[dict[str, Any]]
     daily: list[dict[str, Any]]
     naive_shown: tuple[int, int]
+    ahead: Ahead | None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -107,6 +77,9 @@ class Report:
             "by": self.by,
             "rows": [_plain(row) for row in self.rows],
             "naive_shown": {"products": naive, "of": products},
+            "ahead": None
+            if self.ahead is None
+            else _plain(vars(self.ahead) | {"daily": [_plain(d) for d in self.ahead.daily]}),
         }
 
 
@@ -143,7 +116,8 @@ def report_card(
         )
     totals = reader.table(scope, "sales_forecast_totals", stores=stores)
     level = "store" if category is None else "category"
-    whole, daily = _together(_equal(_equal(totals, "level", level), "category", category))
+    chosen_totals = _equal(_equal(totals, "level", level), "category", category)
+    whole, daily = _together(chosen_totals)
     where = f"{len(chosen)} stores" if len(chosen) > 1 else chosen[0]
     if by == "product":
         rows = _listed(products)
@@ -160,6 +134,7 @@ def report_card(
         rows=_largest_first(rows, by),
         daily=daily if product is None else [],
         naive_shown=(shown.count("seasonal_naive"), len(shown)),
+        ahead=ahead(chosen_totals) if product is None else None,
     )
 
 
@@ -174,10 +149,9 @@ def _listed(rows: pa.Table) -> list[dict[str, Any]]:
 
 def _together(totals: pa.Table) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The report card of the rows of all stores added up, by category, and its days."""
+    daily = past(totals)
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
-        connection.register("totals", totals)
-        daily = connection.sql(_DAILY).to_arrow_table()
         connection.register("daily", daily)
         card = connection.sql(_CARD).to_arrow_table().to_pylist()
     return [{name: row.get(name) for name in LISTED} for row in card], daily.to_pylist()

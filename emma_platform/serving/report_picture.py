@@ -19,7 +19,7 @@ _MOST = 12
 
 
 def picture(report: Report, horizon_days: int) -> bytes:
-    """A PNG: on the left units by day, sold and forecast; on the right the error saved by store, category or product.
+    """A PNG: on the left units by day, sold, forecast and to come; on the right the error saved by each part.
 
     Args:
         report: the report card, of more than a single product.
@@ -51,6 +51,11 @@ def _days(axes: Axes, report: Report, horizon_days: int) -> None:
             axes.fill_between(days, low, high, color=_BAND, label="80 % interval")
         label = f"forecast {horizon} day{'s' if horizon > 1 else ''} before"
         axes.plot(days, [row["mean"] for row in rows], style, color=_FORECAST, lw=1.3, label=label)
+    if report.ahead:
+        days = [row["day"] for row in report.ahead.daily]
+        low, high, mean = ([row[name] for row in report.ahead.daily] for name in ("p10", "p90", "mean"))
+        axes.fill_between(days, low, high, color=_BAND)
+        axes.plot(days, mean, color=_FORECAST, lw=1.3)
     sold = sorted({row["day"]: row["actual"] for row in report.daily}.items())
     axes.plot([day for day, _ in sold], [units for _, units in sold], "o", ms=3.5, color=_SOLD, label="sold")
     axes.set_ylim(bottom=0)

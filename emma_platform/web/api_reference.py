@@ -126,6 +126,10 @@ def _answers() -> dict[str, Schema]:
     several: Schema = {"type": "array", "items": anything}
     number: Schema = {"type": ["number", "null"]}
     counts: Schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    ahead: Schema = {
+        "type": ["object", "null"],
+        "description": "Of the days to come: their sum, and daily, with intervals.",
+    }
     totals = _object(
         products={"type": "integer"}, units_7d=_DECIMAL, units_28d=_DECIMAL, revenue_7d=_DECIMAL, revenue_28d=_DECIMAL,
         growth_wow_pct=number, growth_28d_pct=number, gross_margin_28d=_DECIMAL | {"type": ["string", "null"]},
@@ -146,7 +150,7 @@ def _answers() -> dict[str, Schema]:
         "/tables/{name}": _object(publication=_TEXT, table=_TEXT, rows=several),
         "/why": _object(publication=_TEXT, kpi=_TEXT,
                         total=anything | {"description": f"before, after, change, and its parts: {parts}"}),
-        "/report": _object(publication=_TEXT, title=_TEXT, whole=several, by=_TEXT, rows=several),
+        "/report": _object(publication=_TEXT, title=_TEXT, whole=several, by=_TEXT, rows=several, ahead=ahead),
         "/publications": _object(publications=several),
         "/advice": {"type": "object"},
     }  # fmt: skip

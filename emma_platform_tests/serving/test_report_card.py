@@ -107,6 +107,21 @@ def test_stores_that_move_together_have_a_wide_interval_together(reader: Reader)
         assert by_horizon(report.whole)[horizon]["coverage_80"] > 0.5
 
 
+@pytest.mark.parametrize("asked", [{}, {"stores": ["S1"]}, {"category": "tea"}])
+def test_what_is_to_come_is_the_sum_of_the_products(reader: Reader, asked: dict[str, Any]) -> None:
+    rows = reader.table(EVERY_STORE, "sales_forecast", stores=asked.get("stores")).to_pandas()
+    tea = [code for code, category in PRODUCTS.items() if asked.get("category", category) == category]
+    coming = rows[(rows["made_on"] == LAST_DAY) & rows["product"].isin(tea)]
+    found = report_card(reader, EVERY_STORE, **asked).ahead
+    assert found is not None
+    assert (found.first_day, found.last_day) == (LAST_DAY + timedelta(1), LAST_DAY + timedelta(28))
+    assert found.mean == pytest.approx(coming["mean"].sum())
+    assert found.p10 < found.mean < found.p90
+    daily = {row["day"]: row["mean"] for row in found.daily}
+    assert daily == pytest.approx({on: of["mean"].sum() for on, of in coming.groupby("day")})
+    assert report_card(reader, EVERY_STORE, product="P1").ahead is None
+
+
 @pytest.mark.parametrize(
     ("asked", "by", "named"),
     [
@@ -144,6 +159,7 @@ def test_the_command_shows_it_says_it_as_json_and_draws_it(home: Path) -> None:
     shown = emma(home, "report", "--store", "S1", "--ahead", "28").stdout
     assert "Forecasts of S1, and what happened" in shown
     assert "28 days before" in shown
+    assert f"Next: {LAST_DAY + timedelta(1)} to {LAST_DAY + timedelta(28)}" in shown
     assert "tea" in shown
     assert "S1 tea" not in shown, "one store needs no naming on each line"
     assert "S1 P3" in emma(home, "report", "--by", "product").stdout
@@ -153,4 +169,6 @@ def test_the_command_shows_it_says_it_as_json_and_draws_it(home: Path) -> None:
     assert len(said["rows"]) == 3 * len(STORES) * len(PRODUCTS)
     assert said["naive_shown"] == {"products": 0, "of": 9}
     assert date.fromisoformat(said["rows"][0]["last_day"]) == LAST_DAY
+    assert len(said["ahead"]["daily"]) == 28
+    assert date.fromisoformat(said["ahead"]["daily"][-1]["day"]) == LAST_DAY + timedelta(28)
     assert picture.read_bytes().startswith(b"\x89PNG")
