@@ -185,7 +185,9 @@ def _first_day(opened: Opened, store: str, history_days: int | None) -> date | N
 
 
 def _since(first_day: date | None, rows: pa.Table) -> pa.Table:
-    return rows if first_day is None else rows.filter(pc.greater_equal(rows["day"], pa.scalar(first_day)))
+    if first_day is None or not rows.num_rows or rows["day"][0].as_py() >= first_day:
+        return rows
+    return rows.filter(pc.greater_equal(rows["day"], pa.scalar(first_day)))
 
 
 def _advice(overview: pa.Table) -> pa.Table:
@@ -201,7 +203,6 @@ def _advice_schema() -> pa.Schema:
 
 
 def _by_origin(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of the newest `made_on`, and the others, each by day where it has one."""
+    """The rows of the newest `made_on`, and the others, each in the order that they came in."""
     newest = pc.equal(rows["made_on"], pc.max(rows["made_on"]))
-    by = "day" if "day" in rows.column_names else "made_on"
-    return rows.filter(newest).sort_by(by), rows.filter(pc.invert(newest)).sort_by(by)
+    return rows.filter(newest), rows.filter(pc.invert(newest))

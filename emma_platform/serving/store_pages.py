@@ -55,7 +55,9 @@ class ProductRows:
 
     def of(self, product: str) -> pa.Table:
         """The rows of a product, none if it has none."""
-        rows = self.packed.slice(*self.places.get(product, (0, 0)))
+        if product not in self.places:
+            return self.schema.empty_table()
+        rows = self.packed.slice(*self.places[product])
         # Column by column: a cast of the table takes as long for a column that stays what it is as for any other.
         columns = zip(rows.columns, self.schema.types, strict=True)
         return pa.Table.from_arrays([c if c.type == kind else c.cast(kind) for c, kind in columns], schema=self.schema)

@@ -62,6 +62,11 @@ def signed(value: Amount | None, say: Callable[[Amount | None], str] = money) ->
     return say(value) if value < 0 else f"+{say(value)}"
 
 
+def signed_price(value: Amount | None) -> str:
+    """An amount with its sign and its cents: `+1,112.50`."""
+    return UNKNOWN if value is None else f"{value:+,.2f}".replace("-", "−")
+
+
 def signed_count(value: Amount | None) -> str:
     """Units with their sign: `+12`, `−3`."""
     return signed(value, units)
@@ -152,8 +157,8 @@ def trend_short(change_pct: float | None) -> str:
 
 
 _FILTERS = (
-    count, money, price, units, percent, share, signed, signed_count, day, short_day, last_day, moment, when, chance,
-    trend,
+    count, money, price, units, percent, share, signed, signed_price, signed_count, day, short_day, last_day, moment,
+    when, chance, trend,
 )  # fmt: skip
 FILTERS: Mapping[str, Callable[..., Any]] = {function.__name__: function for function in _FILTERS}
 """The same words for templates."""
