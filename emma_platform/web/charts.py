@@ -109,8 +109,9 @@ def curve_sentence(found: PriceCurve, row: Mapping[str, Any]) -> str:
     now = words.money(found.profit[found.prices.index(found.current)])
     said = f"At today's {words.price(found.current)} about {now} of profit over 28 days are expected"
     if row["status"] in {"recommend", "explore"}:
-        gain = words.signed(row["expected_profit_uplift_p50"])
-        said += f", at {words.price(row['recommended_price'])} {gain}"
+        gain = row["expected_profit_uplift_p50"]
+        more = f"{words.money(abs(gain))} {'more' if gain >= 0 else 'less'}"
+        said += f", at {words.price(row['recommended_price'])} about {more}"
     return f"{said}. Prices from {low} to {high} are allowed."
 
 

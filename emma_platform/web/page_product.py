@@ -96,6 +96,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "row_query": Filters(store=(store,), product=(product,), known_on=shown.known_on or "").query(),
         "cards": cards(page, row),
         "fan": json.dumps(fan, separators=(",", ":")) if fan else None,
+        "fan_marks": {name: bool(fan.get(name)) for name in ("promotions", "empty")},
         "fan_moves": any(fan.get("sold", ())) or any(fan.get("p975", ())),
         "fan_sentence": charts.fan_sentence(row, fan),
         "fan_rows": _fan_rows(page),

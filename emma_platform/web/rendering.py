@@ -106,7 +106,7 @@ def fragment(template: str, values: Mapping[str, Any]) -> Markup:
 def with_current(rows: Markup, address: str) -> Markup:
     """The rows of the list, with the one marked that links to what is shown beside them."""
     link = Markup('\n<th scope="row" class="c1"><a class="open" href="{}"').format(address)
-    return rows.replace(f"<tr>{link}", f'<tr class="current">{link} aria-current="true"')
+    return rows.replace(Markup("<tr>") + link, Markup('<tr class="current">') + link + Markup(' aria-current="true"'))
 
 
 def is_partial(request: Request) -> bool:

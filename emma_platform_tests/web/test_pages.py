@@ -113,6 +113,11 @@ def test_a_product_comes_whole_or_alone_from_the_same_address(company: People) -
     whole, alone = olga.get(address), olga.get(address, headers=PART)
     assert alone.text.lstrip().startswith("<article")
     assert alone.text.strip() in whole.text
+    marked = re.findall(
+        r'<tr class="current">\s*<th[^>]*><a class="open" href="([^"]+)" aria-current="true">', whole.text
+    )
+    assert marked == [address], "the list marks what is shown beside it"
+    assert "&lt;" not in whole.text
     assert "HX-Request" in whole.headers["vary"]
     assert whole.headers["cache-control"] == "no-store"
 
