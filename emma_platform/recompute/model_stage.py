@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from emma_platform.recompute import propagate
@@ -62,12 +63,14 @@ def _evidence(work: Work, stores: list[str], until: date, history_days: int) -> 
     items = [Stale(Key(store, NO_DAY), ALL_STORES, 0) for store in stores]
     for group in weighed(work, items):
         for store, demand in demand_of(work, group):
+            # A store that has closed is forecast from its own last day, and must not be scored on what it trained.
+            last = min(until, pc.max(demand["day"]).as_py())
             found = evidence(
                 demand,
                 reference["promotions"],
-                calendar_of(store, until, history_days, reference),
+                calendar_of(store, last, history_days, reference),
                 store=store,
-                until=until,
+                until=last,
                 history_days=history_days,
                 most_rows=max(MOST_ROWS // len(stores), 1),
             )
