@@ -96,7 +96,7 @@ goods = st.tuples(
 size = st.sampled_from([0.5, 1.0, 1.5])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(goods, st.sampled_from([None, "A", "B"]), st.sampled_from([None, "X"]), size), min_size=2, max_size=3
@@ -114,8 +114,9 @@ def test_prices_and_the_cost_of_every_tie_equal_an_exhaustive_search(chain):
         assert row["status"] == ("recommend" if price != now else "hold")
     for some in components(groups, families):
         ties = [[column[one] for one in some] for column in (known, groups, families, sizes)]
+        bound, _ = search(*ties)
         for name in GUARDRAILS:
-            lost = search(*ties, without=name)[0] - search(*ties)[0]
+            lost = search(*ties, without=name)[0] - bound
             assert 4 * sum(rows[one][f"{name}_cost"] for one in some) == pytest.approx(max(lost, 0.0), abs=1e-4)
 
 
