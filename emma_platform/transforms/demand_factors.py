@@ -16,6 +16,7 @@ import numpy as np
 
 from emma_platform.transforms.calendar_regression import calendar_lift
 from emma_platform.transforms.calendar_terms import calendar_terms, rare_events
+from emma_platform.transforms.count_intervals import of_another_measure
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.demand_caps import caps
 
@@ -51,8 +52,8 @@ class Factors:
 def fit_factors(demand: Demand, origin: int) -> Factors:
     """The factors as known on day `origin` (its index); only days up to it are looked at.
 
-    Promotion days and days with a rare event are left out of the expected level, promotion days of the calendar's
-    effect.
+    Promotion days and days with a rare event are left out of the expected level, promotion days and products of another
+    measure of the calendar's effect.
     """
     past = slice(0, origin + 1)
     known, promoted = demand.known[past], demand.promoted[past]
@@ -61,8 +62,9 @@ def fit_factors(demand: Demand, origin: int) -> Factors:
     level = expected_level(units, plain & ~rare_events(demand, origin)[:, None], known)
     dispersion = _dispersion(units, level, plain)
     groups = demand.categories
+    alike = plain & ~of_another_measure(units.mean(axis=0))
     calendar = calendar_lift(
-        calendar_terms(demand, origin), _by_group(units * plain, groups), _by_group(level * plain, groups)
+        calendar_terms(demand, origin), _by_group(units * alike, groups), _by_group(level * alike, groups)
     )
     units = units / dispersion
     level = level / dispersion

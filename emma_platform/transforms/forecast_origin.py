@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emma_platform.transforms.count_intervals import shrunk_ratios
+from emma_platform.transforms.count_intervals import of_another_measure, shrunk_ratios
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.demand_caps import caps
 from emma_platform.transforms.demand_factors import Factors
@@ -160,8 +160,9 @@ def after_first_sale(demand: Demand, origin: int) -> Flags:
 def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
     """The level that a product starts from, and how many days of evidence that is worth.
 
-    The mean and the weight of the gamma-Poisson posterior, both by moments over the store's products (Robbins, An
-    empirical Bayes approach to statistics, 1956): variance within days over variance between products.
+    The mean and the weight of the gamma-Poisson posterior, both by moments over the store's products but those of
+    another measure (Robbins, An empirical Bayes approach to statistics, 1956): variance within days over variance
+    between products.
     """
     days = evidence.sum(axis=0)
     used = days > 1
@@ -170,6 +171,8 @@ def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
     count = days[used]
     kept = values[:, used] * evidence[:, used]
     rates = kept.sum(axis=0) / count
+    alike = ~of_another_measure(rates)
+    rates, count, kept = rates[alike], count[alike], kept[:, alike]
     within = np.maximum(np.einsum("ij,ij->j", kept, kept) / count - rates * rates, 0.0)
     mean = float((rates * count).sum() / count.sum())
     noise = float((within * count).sum() / count.sum())
@@ -182,17 +185,20 @@ def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
 def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> Floats:
     """Each product's mean, shrunk to what products of its category (else of the store) sold in their first 28 days.
 
-    Only launches seen count: products that first sold more than 28 days after the store's first day.
+    Only launches seen count: products that first sold more than 28 days after the store's first day, and are counted in
+    the same measure as the others.
     """
     age = np.arange(origin + 1)[:, None] - demand.first_sale
     launched = (demand.first_sale > _LAUNCH_DAYS) & (demand.first_sale <= origin)
     early = known & (age < _LAUNCH_DAYS) & launched
     sold, days = np.where(early, values, 0.0).sum(axis=0), early.sum(axis=0).astype(np.float64)
+    own_days = known.sum(axis=0)
+    own = np.where(known, values, 0.0).sum(axis=0)
+    alike = ~of_another_measure(own / np.maximum(own_days, 1))
+    sold, days = sold * alike, days * alike
     width = int(demand.categories.max(initial=-1)) + 1
     group_sold = np.bincount(demand.categories, weights=sold, minlength=width)
     group_days = np.bincount(demand.categories, weights=days, minlength=width)
-    own_days = known.sum(axis=0)
-    own = np.where(known, values, 0.0).sum(axis=0)
     if not days.any():
         return np.asarray(own / np.maximum(own_days, 1), dtype=np.float64)
     store = sold.sum() / days.sum()

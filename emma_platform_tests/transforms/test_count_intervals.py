@@ -9,6 +9,7 @@ from emma_platform.transforms.count_intervals import (
     LEVELS,
     exact_quantiles,
     negative_binomial_quantiles,
+    of_another_measure,
     probabilities,
     shrunk_ratios,
 )
@@ -86,6 +87,22 @@ def test_ratios_of_series_without_sales_are_one():
     np.testing.assert_array_equal(shrunk_ratios(np.zeros(3), np.zeros(3), np.zeros(3)), 1.0)
     ratios = shrunk_ratios(np.array([0.0, 4.0]), np.array([0.0, 2.0]), np.array([10.0, 10.0]))
     assert ratios[0] == 1.0
+
+
+@pytest.mark.parametrize("fuel", [[], [20_000.0], [1_500.0, 20_000.0]])
+def test_goods_counted_in_another_measure_are_known_by_how_much_they_sell(fuel):
+    pieces = np.random.default_rng(3).gamma(0.5, 1.0, 200)
+    level = np.concatenate([fuel, [0.0, 0.0], pieces])
+    assert np.flatnonzero(of_another_measure(level)).tolist() == list(range(len(fuel)))
+    assert not of_another_measure(np.zeros(4)).any()
+    assert not of_another_measure(np.array([0.001, 5.0, 6.0, 7.0])).any()  # the one that hardly sells is the odd one
+
+
+def test_ratios_of_the_others_are_theirs_beside_goods_of_another_measure():
+    level = np.random.default_rng(4).uniform(0.1, 2.0, 60)
+    alone = shrunk_ratios(1.5 * level, level, np.full(60, 100.0))
+    beside = shrunk_ratios(np.append(1.5 * level, 9e8), np.append(level, 3e4), np.full(61, 100.0))
+    np.testing.assert_allclose(beside, [*alone, 3e4])
 
 
 def test_probabilities_equal_scipy():

@@ -305,3 +305,16 @@ def test_horizon_out_of_range_is_refused(horizon):
 def test_history_out_of_range_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         run(demand_frame(np.ones((10, 1))), history_days=0)
+
+
+def test_fuel_by_the_thousandth_of_a_gallon_leaves_the_goods_by_the_piece_as_they_were():
+    goods = weekly_sales(120, np.linspace(0.1, 2.0, 24), seed=8)
+    fuel = np.random.default_rng(9).integers(15_000, 25_000, 120).astype(float)[::-1, None]
+    categories = ["food"] * 24
+    alone = run(demand_frame(goods, categories=categories))
+    beside = run(demand_frame(np.hstack([goods, fuel]), categories=[*categories, "fuel"]))
+    for column, near in (("mean", 0.02), ("p10", 1.0), ("p975", 1.0)):
+        found = newest(beside, column)
+        for product, expected in newest(alone, column).items():
+            np.testing.assert_allclose(found[product], expected, rtol=0, atol=near)
+    assert newest(beside)["P024"] == pytest.approx(20_000, rel=0.2)
