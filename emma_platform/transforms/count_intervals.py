@@ -130,7 +130,7 @@ def shrunk_ratios(squared: Floats, level: Floats, days: Floats) -> Floats:
     """Variance to mean ratios per series, shrunk to those of series that sell about as much.
 
     Series are put in up to twelve bins of equal size by level; a bin's ratio is the mean of its series' by days of
-    evidence, and counts as 60 days of evidence against the series' own. Those of another measure are a bin of their own.
+    evidence, and counts as 60 days of evidence against the series' own. Those of another measure are a bin of theirs.
 
     Args:
         squared: per series the mean squared error of the deseasonalised one-day-ahead forecasts.
@@ -157,8 +157,8 @@ def of_another_measure(level: Floats) -> Flags:
 
     Fuel by the thousandth of a gallon among goods by the piece: three such products of 7,413 in a store of Complete
     Journey made the mean of all and the variances pooled over them a hundred times too large. They are those from the
-    first on that sells 1,000 times the mean of all that sell less, at least half of the sellers; in the stores of M5 none
-    sells 74 times as much.
+    first on that sells 1,000 times the mean of all that sell less, if these are half of the sellers at least. In the
+    stores of M5 the largest such ratio is 74.
 
     Args:
         level: per series the units a day, not negative.
