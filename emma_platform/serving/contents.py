@@ -33,7 +33,10 @@ def _lost(part: str, meaning: str) -> Column:
     return Column(f"probable_lost_units_28d{part}", Type.NUMBER, meaning, formula, unit="units", lowest=0)
 
 
-_SUM = "sd_d = (p975 - p025) / 3.92; variance of the sum = sum(sd_d^2), raised as the widening of the days tells"
+_SUM = (
+    "sd_d = (p975 - p025) / 3.92, of whole units sqrt(mean) at least; variance of the sum = sum(sd_d^2), raised as the "
+    "widening of the days tells"
+)
 
 OVERVIEW_SCORES = ("wape", "coverage_80", "skill_vs_seasonal_naive")
 OVERVIEW_RESPONSE = ("elasticity", "std_error", "level")

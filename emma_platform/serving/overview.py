@@ -4,7 +4,8 @@ Belongs here: the statement that computes it. Does not belong here: what its col
 stores it is computed anew (`overview_rows`).
 
 The interval of the 28-day sum is an approximation. The days' spreads are taken from their 95 % intervals, and the sum
-as normal. The errors of the days are not independent: they share the error of the level, the more the faster the
+as normal. A count's variance is its mean at least: the days of a product that sells once a month have intervals from 0
+to 0, and their sum has not. The errors of the days are not independent: they share the error of the level, the more the faster the
 forecast follows the demand. How fast, alpha, is read from how the intervals widen from the first week to the fourth, as
 variance_h = variance_1 * (1 + (h - 1) alpha^2). The variance of the sum is then that of independent days times
 (28 + 756 alpha + 6930 alpha^2) / (28 + 378 alpha^2), from `contents.LEAD_TIME`, but at most that of days that move as
@@ -54,14 +55,20 @@ def overview_sql(schema: str, products: str) -> str:
 WITH kpis AS (SELECT * FROM read_parquet($files, hive_partitioning = false)),
 last_days AS (SELECT store, max(day) AS day FROM kpis GROUP BY store),
 origins AS (SELECT store, max(made_on) AS made_on FROM {schema}.sales_forecast GROUP BY store),
+days AS (
+    SELECT store, product, made_on, horizon_days, mean,
+        greatest(
+            ((p975 - p025) / 3.919927969080108) ^ 2,
+            CASE WHEN p025 = floor(p025) AND p975 = floor(p975) THEN mean ELSE 0 END
+        ) AS variance
+    FROM {schema}.sales_forecast JOIN origins USING (store, made_on)
+),
 sums AS (
     SELECT
-        store, product, made_on, sum(mean) AS mean,
-        sum(p975 - p025) / 3.919927969080108 AS together,
-        sum((p975 - p025) ^ 2) / 3.919927969080108 ^ 2 AS variance,
-        sum((p975 - p025) ^ 2) FILTER (WHERE horizon_days <= 7) AS first_week,
-        sum((p975 - p025) ^ 2) FILTER (WHERE horizon_days >= 22) AS fourth_week
-    FROM {schema}.sales_forecast JOIN origins USING (store, made_on)
+        store, product, made_on, sum(mean) AS mean, sum(sqrt(variance)) AS together, sum(variance) AS variance,
+        sum(variance) FILTER (WHERE horizon_days <= 7) AS first_week,
+        sum(variance) FILTER (WHERE horizon_days >= 22) AS fourth_week
+    FROM days
     GROUP BY store, product, made_on
 ),
 widening AS (

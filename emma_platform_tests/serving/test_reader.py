@@ -92,12 +92,12 @@ def test_promotions_of_all_stores_are_a_stores_too(tmp_path: Path) -> None:
     assert reader.table(EVERY_STORE, "promotions", stores=["S002"]).num_rows == 2
 
 
-def forecast_with_widths(widths: list[float]) -> pa.Table:
+def forecast_with_widths(widths: list[float], mean: float = 50.0) -> pa.Table:
     rows = chain.rows("sales_forecast", stores=["S001"], days=[chain.LAST_DAY], products=["P1"])
     for name, factor in (("p025", -1.959964), ("p10", -1.281552), ("p50", 0), ("p90", 1.281552), ("p975", 1.959964)):
-        values = pa.array([50 + factor * width for width in widths], pa.float64())
+        values = pa.array([max(mean + factor * width, 0) if width else 0 for width in widths], pa.float64())
         rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), values)
-    return rows.set_column(5, rows.schema.field("mean"), pa.array([50.0] * 28))
+    return rows.set_column(5, rows.schema.field("mean"), pa.array([mean] * 28))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,19 @@ def test_the_interval_of_the_sum_is_that_of_exponential_smoothing(
     assert row["forecast_units_28d"] == pytest.approx(1400)
     assert row["forecast_units_28d_p90"] == pytest.approx(1400 + 1.281552 * variance**0.5, rel=1e-6)
     assert row["forecast_units_28d_p10"] == pytest.approx(1400 - 1.281552 * variance**0.5, rel=1e-6)
+
+
+def test_four_weeks_of_a_product_that_hardly_sells_have_an_interval_though_its_days_have_none(tmp_path: Path) -> None:
+    store = DeltaStore(tmp_path / "lake")
+    versions = chain.fill(store, tables=("product_kpis",), stores=["S001"], products=["P1"], days=[chain.LAST_DAY])
+    rare = forecast_with_widths([0.0] * 28, mean=0.05)
+    assert set(rare["p975"].to_pylist()) == {0.0}
+    versions["sales_forecast"] = store.commit("sales_forecast", rare, Whole(), {})
+    publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
+    row = Reader(tmp_path / "p").overview(EVERY_STORE, "S001").to_pylist()[0]
+    assert row["forecast_units_28d"] == pytest.approx(1.4)
+    assert row["forecast_units_28d_p10"] == 0.0
+    assert row["forecast_units_28d_p90"] == pytest.approx(1.4 + 1.281552 * 1.4**0.5, rel=1e-6)
 
 
 def test_a_reader_stays_until_it_is_refreshed(put: Publish, published: Path) -> None:

@@ -68,5 +68,5 @@ def test_terms_know_nothing_of_later_days():
 
     one, other = terms(*rows), terms(*rows, later)
     np.testing.assert_array_equal(one.columns, other.columns)
-    assert len(one.columns) == 200 + 6, "the 28 days of the forecast, and six more"
+    assert len(one.columns) == 200 + 7, "the 28 days of the forecast, and seven more"
     assert (one.spread > 0).all()
