@@ -5,11 +5,11 @@ stores it is computed anew (`overview_rows`).
 
 The interval of the 28-day sum is an approximation. The days' spreads are taken from their 95 % intervals, and the sum
 as normal. A count's variance is its mean at least: the days of a product that sells once a month have intervals from 0
-to 0, and their sum has not. The errors of the days are not independent: they share the error of the level, the more the faster the
-forecast follows the demand. How fast, alpha, is read from how the intervals widen from the first week to the fourth, as
-variance_h = variance_1 * (1 + (h - 1) alpha^2). The variance of the sum is then that of independent days times
-(28 + 756 alpha + 6930 alpha^2) / (28 + 378 alpha^2), from `contents.LEAD_TIME`, but at most that of days that move as
-one. An error that all 28 days share from the start (a wrong effect of price, say) is not in it.
+to 0, and their sum has not. The errors of the days are not independent: they share the error of the level, the more the
+faster the forecast follows the demand. How fast, alpha, is read from how the intervals widen from the first week to the
+fourth, as variance_h = variance_1 * (1 + (h - 1) alpha^2). The variance of the sum is then that of independent days
+times (28 + 756 alpha + 6930 alpha^2) / (28 + 378 alpha^2), from `contents.LEAD_TIME`, but at most that of days that
+move as one. An error that all 28 days share from the start (a wrong effect of price, say) is not in it.
 """
 
 from __future__ import annotations

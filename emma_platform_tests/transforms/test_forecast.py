@@ -318,3 +318,13 @@ def test_fuel_by_the_thousandth_of_a_gallon_leaves_the_goods_by_the_piece_as_the
         for product, expected in newest(alone, column).items():
             np.testing.assert_allclose(found[product], expected, rtol=0, atol=near)
     assert newest(beside)["P024"] == pytest.approx(20_000, rel=0.2)
+
+
+def test_a_new_product_among_rare_ones_is_not_expected_to_go_on_as_on_the_day_of_its_first_sale():
+    units = (np.random.default_rng(5).random((200, 80)) < 0.03).astype(float)
+    begun = np.append(np.linspace(40, 190, 79).astype(int), 196)
+    units[np.arange(200)[:, None] < begun] = 0.0
+    units[begun, np.arange(80)] = 1.0
+    units[197:, 79] = 0.0
+    found = newest(run(demand_frame(units)), "mean")["P079"]
+    assert found.mean() == pytest.approx(0.03, abs=0.02)
