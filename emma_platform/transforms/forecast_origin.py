@@ -187,8 +187,8 @@ def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> 
 
     Only launches seen count: products that first sold more than 28 days after the store's first day, and are counted in
     the same measure as the others. The day of the first sale counts for nothing, as in `after_first_sale`: with it, the
-    new ones among thousands that sell a few times a year (five stores of Complete Journey) were expected to sell 46 times
-    what they did in 28 days, without it twice.
+    new ones among thousands that sell a few times a year (five stores of Complete Journey) were to sell 46 times what
+    they sold in 28 days, without it twice.
     """
     age = np.arange(origin + 1)[:, None] - demand.first_sale
     launched = (demand.first_sale > _LAUNCH_DAYS) & (demand.first_sale <= origin)
