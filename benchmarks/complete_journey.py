@@ -109,7 +109,7 @@ def held_out(rows: pd.DataFrame, origins: list[date]) -> tuple[HeldOut, HeldOut]
             newest = table.to_pandas().query("made_on == @made_on")
             cpu, series = cpu + seconds, series + newest["product"].nunique()
             products.append(_beside(newest, rows, store, made_on))
-            totals.append(_totals(sums.to_pandas(), products[-1], made_on))
+            totals.append(_totals(sums.to_pandas(), rows, store, made_on))
     return _of(products, cpu, series), _of(totals, cpu, series)
 
 
@@ -124,11 +124,15 @@ def _beside(newest: pd.DataFrame, rows: pd.DataFrame, store: str, made_on: date)
     return found
 
 
-def _totals(sums: pd.DataFrame, products: pd.DataFrame, made_on: date) -> pd.DataFrame:
-    """The store's totals with what its forecast products sold."""
-    found = sums[(sums["level"] == "store") & (sums["made_on"] == made_on)].set_index("day")
-    sold = products.groupby("day")[["actual", "naive"]].sum()
-    return found.drop(columns="naive").join(sold)
+def _totals(sums: pd.DataFrame, rows: pd.DataFrame, store: str, made_on: date) -> pd.DataFrame:
+    """The store's totals with all that it sold, products never seen before included, and the last known week's."""
+    found = sums[(sums["level"] == "store") & (sums["made_on"] == made_on)].drop(columns="naive")
+    sold = rows[rows["store"] == store].groupby("day")["units"].sum()
+    week_before = [made_on - timedelta(days=6 - ((day - made_on).days - 1) % 7) for day in found["day"]]
+    return found.assign(
+        actual=sold.reindex(found["day"]).fillna(0.0).to_numpy(),
+        naive=sold.reindex(week_before).fillna(0.0).to_numpy(),
+    )
 
 
 def _of(parts: list[pd.DataFrame], cpu: float, series: int) -> HeldOut:
