@@ -45,8 +45,7 @@ def site(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The application on a free port, with everybody of `people`."""
     home = own_home(shared_home, tmp_path_factory.mktemp("browser"))
     known = people(cheap(home), stores=("S002",))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # who comes before it is ready waits
         server = uvicorn.Server(uvicorn.Config(known.app, log_level="error"))
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         serving.start()
