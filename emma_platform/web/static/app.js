@@ -31,9 +31,10 @@
   });
   const fits = (least) => (_, said) => Math.max(least, 14 + 7 * Math.max(0, ...(said ?? []).map((one) => String(one ?? "").length)));
   const shade = (plot, first, last, fill) => {
-    const from = plot.valToPos(first, "x", true), to = plot.valToPos(last, "x", true);
+    const { left, top, width, height } = plot.bbox, inside = (at) => Math.min(Math.max(plot.valToPos(at, "x", true), left), left + width);
+    const from = inside(first), to = inside(last);
     plot.ctx.fillStyle = fill;
-    plot.ctx.fillRect(from, plot.bbox.top, Math.max(to - from, 2), plot.bbox.height);
+    if (to > left && from < left + width) plot.ctx.fillRect(from, top, Math.max(to - from, 2), height);
   };
   const rule = (plot, at, stroke, dash = []) => {
     const x = Math.round(plot.valToPos(at, "x", true)), { ctx, bbox } = plot;
@@ -45,7 +46,11 @@
   };
 
   const kinds = {
-    fan(data, colours, figure) {
+    fan(whole, colours, figure) {
+      // On a phone six weeks of bars can be told apart, thirteen cannot.
+      const from = figure.clientWidth < 480 ? Math.max(0, whole.days.indexOf(whole.today) - 41) : 0;
+      const cut = (lines) => Object.fromEntries(Object.entries(lines).map(([name, line]) => [name, line?.length === whole.days.length ? line.slice(from) : line]));
+      const data = { ...cut(whole), past: cut(whole.past) };
       const past = $$("[data-past]:checked", figure).map((box) => box.value);
       const line = (stroke, more = {}) => ({ stroke, width: 2, points: { show: false }, ...more });
       const edge = { stroke: "transparent", points: { show: false } };
