@@ -6,10 +6,11 @@ Belongs here: what an operator may choose. Does not belong here: what a file's s
 from __future__ import annotations
 
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -82,6 +83,14 @@ class Settings(BaseSettings):
         None, description="Port of the Dagster UI behind the sign-in; `emma serve` sets it when it runs it."
     )
     maintenance_cron: str = Field("30 3 * * *", description="When maintenance runs, in UTC, as cron writes it.")
+
+    @field_validator("forecast_engine")
+    @classmethod
+    def _is_installed(cls, engine: str) -> str:
+        """The best engine's library is an extra: said here, and not after the first half of a batch."""
+        if engine == "best" and find_spec("lightgbm") is None:
+            raise ValueError("best needs LightGBM: pip install emma-platform[boosting], or choose fast")
+        return engine
 
     @property
     def landing(self) -> Path:

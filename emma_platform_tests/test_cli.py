@@ -95,6 +95,16 @@ def test_wrong_settings_exit_with_2_and_name_the_variable(home: Path) -> None:
     assert "EMMA_FIRST_DAY" in said(result)
 
 
+def test_an_engine_whose_library_is_not_installed_is_refused_with_the_remedy(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emma_platform.settings.find_spec", lambda _: None)
+    result = emma("update", "--home", home, environment={"EMMA_FORECAST_ENGINE": "best"})
+    assert result.exit_code == 2
+    assert "EMMA_FORECAST_ENGINE" in said(result)
+    assert "pip install emma-platform[boosting]" in said(result)
+
+
 def test_status_as_json_has_the_agreed_shape(home: Path) -> None:
     result = emma("status", "--json", "--home", home)
     assert result.exit_code == 0

@@ -80,28 +80,10 @@ class Boosting:
 
 
 def loaded(text: str) -> Model:
-    """A model from its text.
+    """A model from its text."""
+    from lightgbm import Booster
 
-    Raises:
-        ModuleNotFoundError: LightGBM is not installed; the message says how to install it.
-    """
-    return lightgbm().Booster(model_str=text)  # type: ignore[no-any-return]
-
-
-def lightgbm() -> Any:  # noqa: ANN401 - a library without types
-    """The library, imported where it is needed only.
-
-    Raises:
-        ModuleNotFoundError: it is not installed; the message says how to install it.
-    """
-    try:
-        import lightgbm as library
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the forecast engine 'best' needs LightGBM: install emma-platform[boosting], or set"
-            " EMMA_FORECAST_ENGINE=fast"
-        ) from error
-    return library
+    return Booster(model_str=text)
 
 
 def predicted(model: Model, rows: np.typing.NDArray[np.float32]) -> Floats:

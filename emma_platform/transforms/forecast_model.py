@@ -23,7 +23,7 @@ from emma_platform.model.estimates import FORECAST_MODEL
 from emma_platform.transforms.boosting_features import FEATURES, WEEKS, WINDOW_DAYS, Features, by_week, features
 from emma_platform.transforms.demand import Codes, Demand, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
-from emma_platform.transforms.forecast_boosting import CLASSES, lightgbm, loaded, predicted, shares
+from emma_platform.transforms.forecast_boosting import CLASSES, loaded, predicted, shares
 from emma_platform.transforms.forecast_origin import WEEK, forecast_from
 from emma_platform.transforms.smoothing import demand_classes
 
@@ -160,17 +160,14 @@ def _picked(found: Evidence, rows: np.typing.NDArray[np.bool_]) -> Evidence:
 
 
 def trained(found: Evidence, until: date) -> pa.Table:
-    """The model and where it is used, as `model.estimates.FORECAST_MODEL`; no row where there is too little evidence.
+    """The model and where it is used, as `model.estimates.FORECAST_MODEL`; no row where there is too little."""
+    from lightgbm import Dataset, train
 
-    Raises:
-        ModuleNotFoundError: LightGBM is not installed.
-    """
     own = _picked(found, found.origin == 0)
     if len(own.sold) < _LEAST_TRAINED_ROWS:
         return FORECAST_MODEL.arrow_schema().empty_table()
-    library = lightgbm()
-    data = library.Dataset(own.rows, own.sold, init_score=_offset(own), feature_name=list(FEATURES))
-    text = library.train(_PARAMETERS, data, num_boost_round=_ROUNDS).model_to_string()
+    data = Dataset(own.rows, own.sold, init_score=_offset(own), feature_name=list(FEATURES))
+    text = train(_PARAMETERS, data, num_boost_round=_ROUNDS).model_to_string()
     return pa.Table.from_pylist(
         [
             {

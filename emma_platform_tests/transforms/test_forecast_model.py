@@ -1,6 +1,5 @@
 """Boosting on top of the fast forecast: it learns what the forecast misses, and is used only where that holds."""
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -174,12 +173,6 @@ def test_the_forecast_of_a_store_says_where_boosting_had_a_say(worlds, boosting)
         made.forecast_accuracy.to_pandas().query("level == 'product' and horizon_days == 28") for made in (fast, best)
     ]
     assert cards[1]["squared_error"].sum() < 0.97 * cards[0]["squared_error"].sum()
-
-
-def test_without_lightgbm_the_error_says_what_to_do(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "lightgbm", None)
-    with pytest.raises(ModuleNotFoundError, match=r"install emma-platform\[boosting\].*EMMA_FORECAST_ENGINE=fast"):
-        Boosting.of(model)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12))
