@@ -5,9 +5,10 @@ the features (`boosting_features`) and what the model does to a forecast (`forec
 
 A row is a product and a week ahead of an earlier origin: units sold, Poisson, around what the fast forecast expected
 (its log is where boosting starts: Friedman, Greedy function approximation, Annals of Statistics 29, 2001), which is
-first brought to the sum that the category sold in that week. With that sum given, Poisson counts are multinomial: the
-model learns shares and nothing of the store's luck. It is judged on origins of which it knows no outcome, by the root
-mean squared scaled error of weekly sums, and used where it saves more than 1 % on three of four.
+first brought to the sum that its category and demand class sold in that week. With that sum given, Poisson counts are
+multinomial: the model learns shares and nothing of the store's luck. It is judged on origins of which it knows no
+outcome, by the root mean squared scaled error of weekly sums, and used where it saves more than 1 % on three of four
+and in the mean. Sums are kept by class because use is decided by class: what is judged is then what is done.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Evidence:
         expected: units that the fast forecast expected.
         sold: units sold on the days that count.
         scale: mean squared change of the product from week to week, up to the origin.
-        group: number of the origin, the week and the category; those of one group share its sum.
+        group: number of the origin, the week, the category and the class; those of one group share its sum.
         series: number of the origin and the product.
         origin: 0 for training, 1 to 4 for the origins that judge, the oldest first.
         demand_class: index in `CLASSES`.
@@ -131,7 +132,7 @@ def _after(history: Demand, origin: int, number: int, stride: int) -> Evidence:
         expected=weekly.ravel(),
         sold=sold.ravel(),
         scale=np.tile(_scales(history.units[past])[products], WEEKS),
-        group=week * len(names) + np.tile(categories, WEEKS),
+        group=(week * len(names) + np.tile(categories, WEEKS)) * len(CLASSES) + np.tile(classes, WEEKS),
         series=np.tile(np.arange(len(products)), WEEKS),
         origin=np.full(WEEKS * len(products), number),
         demand_class=np.tile(classes, WEEKS),
@@ -229,10 +230,10 @@ def _gains(plain: Floats, errors: Floats, origin: Codes, members: np.typing.NDAr
 
 
 def _judged(gains: dict[float, list[float]]) -> dict[str, object]:
-    """The best weight that wins often enough, else 0; with the gain of the best weight."""
+    """The best weight that wins often enough and on the whole, else 0; with the gain of the best weight."""
     wins = {weight: sum(gain > _LEAST_GAIN for gain in saved) for weight, saved in gains.items()}
     mean = {weight: float(np.mean(saved)) if saved else 0.0 for weight, saved in gains.items()}
-    winners = [weight for weight in gains if wins[weight] >= _LEAST_WINS]
+    winners = [weight for weight in gains if wins[weight] >= _LEAST_WINS and mean[weight] > _LEAST_GAIN]
     best = max(winners or gains, key=lambda weight: mean[weight])
     return {
         "origins": len(gains[best]),

@@ -16,6 +16,7 @@ from emma_platform.transforms.forecast_boosting import Boosting, shares
 from emma_platform.transforms.forecast_model import evidence, joined, trained
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
+from emma_platform.transforms.smoothing import demand_classes
 from emma_platform_tests.transforms.forecast_frames import MADE_ON, PROFILE, calendar, day, demand_frame, promotions
 
 DAYS, AHEAD, WIDTH = 330, 28, 60
@@ -98,14 +99,13 @@ def test_it_forecasts_the_weeks_to_come_better(worlds, boosting):
         assert saved < 0.97 * missed
 
 
-def test_a_category_keeps_its_sum_and_a_mean_its_ratio_of_variance(worlds, boosting):
+def test_a_class_of_a_category_keeps_its_sum_and_a_mean_its_ratio_of_variance(worlds, boosting):
     demand, fast, best = fast_and_best(worlds[0], boosting)
     assert best.boosted.all()
     assert np.abs(best.mean / fast.mean - 1).max() > 0.2
-    for category in (0, 1):
-        weekly = [
-            made.mean[:, demand.categories == category].reshape(4, 7, -1).sum(axis=(1, 2)) for made in (fast, best)
-        ]
+    groups = demand.categories * 4 + demand_classes(demand.units, demand.known)
+    for group in set(groups.tolist()):
+        weekly = [made.mean[:, groups == group].reshape(4, 7, -1).sum(axis=(1, 2)) for made in (fast, best)]
         np.testing.assert_allclose(weekly[1], weekly[0], rtol=1e-12)
     np.testing.assert_allclose(best.variance / best.mean, fast.variance / fast.mean)
 
