@@ -161,6 +161,17 @@ def why_values(shown: Shown, scope: StoreScope, store: str, product: str, kpi: s
     }  # fmt: skip
 
 
+def title_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
+    """What a page about a product and nothing else of it is headed with: their codes and names."""
+    return {
+        "store": store,
+        "product": product,
+        "name": _named(shown, scope, product).get("name") or product,
+        "store_name": shown.store_names(scope).get(store, store),
+        "here": product_path(store, product),
+    }
+
+
 def prepare_why(shown: Shown, scope: StoreScope, store: str) -> None:
     """Split the changes of a store while somebody reads the page of a product: why it moved is asked for next."""
 
@@ -211,8 +222,8 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
 
 def _named(shown: Shown, scope: StoreScope, product: str) -> Mapping[str, Any]:
     """What the products file says of a product."""
-    known = shown.reader.table(scope, "products", columns=("product", "name", "category"))
-    return next(iter(known.filter(pc.field("product") == product).to_pylist()), {})
+    statement = "SELECT name, category FROM {rows} WHERE product = $product"
+    return next(iter(shown.reader.ask(scope, "products", statement, {"product": product})), {})
 
 
 def _margin(row: Mapping[str, Any]) -> str:

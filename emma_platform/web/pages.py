@@ -24,7 +24,7 @@ from emma_platform.web.deciding import decide_as
 from emma_platform.web.filters import Filters
 from emma_platform.web.page_glossary import glossary_values
 from emma_platform.web.page_list import list_values
-from emma_platform.web.page_product import WHY, advice_values, prepare_why, product_values, why_values
+from emma_platform.web.page_product import WHY, advice_values, prepare_why, product_values, title_values, why_values
 from emma_platform.web.publication_shown import Shown, shown
 from emma_platform.web.rendering import is_partial, render
 
@@ -71,8 +71,11 @@ def why(
     store, product = name_of(store_segment), name_of(product_segment)
     kpi = kpi if kpi in WHY else "revenue"
     values = why_values(shown, signed.scope, store, product, kpi)
-    values |= {"here": product_path(store, product), "product": product, "store": store}
-    return render(request, "why.html" if is_partial(request) else "why_page.html", _frame(shown) | values)
+    values |= {"here": product_path(store, product)}
+    if is_partial(request):
+        return render(request, "why.html", _frame(shown) | values)
+    values |= title_values(shown, signed.scope, store, product)
+    return render(request, "why_page.html", _frame(shown) | values)
 
 
 @router.post("/products/{store_segment}/{product_segment}/decision")

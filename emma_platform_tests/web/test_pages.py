@@ -155,7 +155,10 @@ def test_every_guardrail_has_its_words() -> None:
 def test_the_parts_of_a_change_sum_to_it(company: People) -> None:
     olga = company.signed_in("olga")
     address = addresses(olga.get("/products").text)[0]
-    text = unescape(olga.get(f"{address}/why/units").text).replace("−", "-").replace(",", "")
+    page = unescape(olga.get(f"{address}/why/units").text)
+    assert re.search(r"<h1>(.+)</h1>", page)[1] in unescape(olga.get(address).text)  # type: ignore[index]
+    assert address.split("/")[3] not in re.search(r"<h1>(.+)</h1>", page)[1], "a name, not the code"  # type: ignore[index]
+    text = page.replace("−", "-").replace(",", "")
     amounts = [float(amount) for amount in re.findall(r'<dd class="number [a-z]+">([-+0-9.]+)', text)]
     total = re.search(r"<strong>([-+0-9.]+)</strong>", text)
     assert total is not None
