@@ -20,6 +20,9 @@ from emma_platform.sources.protocol import Scan, SourceError
 
 UPDATE_TAG = "emma/update"
 INTERVAL_SECONDS = 5
+PENDING_SECONDS = 4.0
+"""So long the sensor waits for a run to end: what it has published is seen while it still tells Dagster, for a second
+or two, and whatever is dropped then would else lie until the next look."""
 SLEW_SECONDS = 0.01
 """The clock that files are timed by may be slewed meanwhile, by up to 500 parts in a million (adjtimex(2))."""
 GRACE = timedelta(seconds=60)
@@ -43,10 +46,8 @@ PENDING = [
 def files_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]) -> dg.RunRequest | dg.SkipReason:
     """One run for all that is new; the same state is tried `max_attempts` times, a new file starts anew."""
     _end_dead_runs(context.instance, home)
-    wanted = dg.RunsFilter(tags={UPDATE_TAG: "true"}, statuses=PENDING)
-    pending = context.instance.get_run_records(wanted, limit=1)
-    if pending:
-        return dg.SkipReason(f"Run {pending[0].dagster_run.run_id} is still pending.")
+    if pending := _pending(context.instance):
+        return dg.SkipReason(f"Run {pending} is still pending.")
     opened = home.open()
     try:
         seen = _seen(opened)
@@ -63,6 +64,17 @@ def files_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[Hom
         )
     context.update_cursor(json.dumps({"seen": seen, "tries": tries}))
     return dg.RunRequest(run_key=f"{seen}-{tries}", tags={UPDATE_TAG: "true"})
+
+
+def _pending(instance: dg.DagsterInstance) -> str | None:
+    """A run of the sensor's that has not ended within `PENDING_SECONDS`, or None."""
+    wanted = dg.RunsFilter(tags={UPDATE_TAG: "true"}, statuses=PENDING)
+    until = time.monotonic() + PENDING_SECONDS
+    while found := instance.get_run_records(wanted, limit=1):
+        if time.monotonic() >= until:
+            return found[0].dagster_run.run_id
+        time.sleep(0.2)
+    return None
 
 
 def _end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:

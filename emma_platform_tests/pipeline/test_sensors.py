@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -14,6 +15,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from emma_platform.pipeline import sensors
 from emma_platform.pipeline.alive import is_worked_on, working_on
 from emma_platform.pipeline.resources import Home as HomeResource
 from emma_platform.pipeline.sensors import PENDING, UPDATE_TAG, files_sensor
@@ -83,7 +85,10 @@ def test_every_run_that_has_not_ended_is_pending() -> None:
 
 # A queued run needs a code server; the test of `emma dev` has one.
 @pytest.mark.parametrize("status", [status for status in PENDING if status is not dg.DagsterRunStatus.QUEUED])
-def test_it_waits_while_a_run_of_its_own_is_pending(sensor: Sensor, status: dg.DagsterRunStatus) -> None:
+def test_it_waits_while_a_run_of_its_own_is_pending(
+    sensor: Sensor, status: dg.DagsterRunStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "PENDING_SECONDS", 0.0)
     sensor.home.sell("late.csv", *lines("S1", [40]))
     job = sensor.home.definitions().resolve_implicit_global_asset_job_def()
     run = sensor.instance.create_run_for_job(job, tags={UPDATE_TAG: "true"}, status=status)
@@ -93,8 +98,21 @@ def test_it_waits_while_a_run_of_its_own_is_pending(sensor: Sensor, status: dg.D
     sensor.asked()
 
 
+def test_a_run_that_is_about_to_end_is_waited_for(sensor: Sensor) -> None:
+    sensor.home.sell("late.csv", *lines("S1", [40]))
+    job = sensor.home.definitions().resolve_implicit_global_asset_job_def()
+    run = sensor.instance.create_run_for_job(job, tags={UPDATE_TAG: "true"}, status=dg.DagsterRunStatus.STARTED)
+    ending = threading.Timer(0.5, sensor.instance.report_run_canceled, [run])
+    ending.start()
+    sensor.asked()
+    ending.join()
+
+
 @pytest.mark.parametrize("tags", [{UPDATE_TAG: "true"}, {}], ids=["its own", "by hand"])
-def test_a_run_whose_process_died_holds_nobody_up(sensor: Sensor, tags: dict[str, str]) -> None:
+def test_a_run_whose_process_died_holds_nobody_up(
+    sensor: Sensor, tags: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "PENDING_SECONDS", 0.0)
     sensor.home.sell("late.csv", *lines("S1", [40]))
     job = sensor.home.definitions().resolve_implicit_global_asset_job_def()
     run = sensor.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
