@@ -61,7 +61,7 @@ def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Peri
     # What is kept is the same for all who may see these stores: see first that who asks is one of them.
     reader.check_stores(scope, [store for store, _, _ in lives])
     file = reader.publication.file
-    asked = (file, periods, lives)
+    asked = (_content(reader, scope, periods, [store for store, _, _ in lives]), periods, lives)
 
     def holds() -> bool:
         # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
@@ -72,6 +72,18 @@ def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Peri
         return split_changes(sums, kpi, second_is_later=periods[1].first >= periods[0].first)
 
     return _kept.of((*asked, kpi), split, holds=holds)
+
+
+def _content(
+    reader: Reader, scope: StoreScope, periods: tuple[Period, Period], stores: list[str]
+) -> tuple[tuple[str | int | None, ...], ...]:
+    """What the sums are made from, which publications may share: files, whose content never changes, and versions."""
+    figures = (
+        reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
+        for period in periods
+    )
+    versions = (reader.publication.versions.get(name) for name in ("promotions", "calendar", "stores"))
+    return (*figures, reader.paths(scope, "probable_stock_outs", stores=stores), tuple(versions))
 
 
 @cache
