@@ -12,11 +12,11 @@ import dagster as dg
 
 from emma_platform.pipeline.alive import is_worked_on
 from emma_platform.pipeline.resources import Home
-from emma_platform.recompute.intake import known
+from emma_platform.recompute.intake import look
 from emma_platform.recompute.ledger import fingerprint
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reporting import work_left
-from emma_platform.sources.protocol import Scan, SourceError
+from emma_platform.sources.protocol import SourceError
 
 UPDATE_TAG = "emma/update"
 INTERVAL_SECONDS = 5
@@ -90,16 +90,11 @@ def _seen(platform: Platform) -> str | None:
 
     A file that will be ready before the next look is waited for: left to that look, it would lie up to 2 s longer.
     """
-    scan = _scan(platform)
+    scan = look(platform)
     if not scan.ready and scan.ready_in is not None and scan.ready_in < INTERVAL_SECONDS:
         time.sleep(scan.ready_in + SLEW_SECONDS)
-        scan = _scan(platform)
+        scan = look(platform)
     left = work_left(platform.ledger)
     if not scan.ready and not left:
         return None
     return fingerprint(str(left), *(f"{s.name}:{s.size}:{s.mtime_ns}" for s in scan.ready))
-
-
-def _scan(platform: Platform) -> Scan:
-    with platform.ledger.transaction() as connection:
-        return platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))

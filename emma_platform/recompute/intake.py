@@ -21,7 +21,7 @@ from emma_platform.recompute.inputs import write_group
 from emma_platform.recompute.ledger import chunks, files, mark_files, select_in, upsert
 from emma_platform.recompute.platform import Platform
 from emma_platform.recompute.reading import Reading
-from emma_platform.sources.protocol import Sighting, SourceError, Taken
+from emma_platform.sources.protocol import Scan, Sighting, SourceError, Taken
 
 GROUP_FILES = 5_000
 
@@ -31,10 +31,15 @@ TEXT_TO_ROWS = 4
 f = files.c
 
 
+def look(platform: Platform) -> Scan:
+    """What lies at the source, besides the deliveries that need no look."""
+    with platform.ledger.transaction() as connection:
+        return platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
+
+
 def take_new(platform: Platform, codes: dict[str, str], batch: int) -> dict[str, str]:
     """Take every delivery that is new or changed; those left alone for now are returned with the reason."""
-    with platform.ledger.transaction() as connection:
-        scan = platform.source.scan(known(connection, platform.settings.max_attempts, platform.source.description))
+    scan = look(platform)
     if scan.closed:
         raise SourceError(scan.closed)
     _note_withdrawn(platform, scan.present, batch)

@@ -59,9 +59,10 @@ def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Peri
         ServingError: there is no such store, or the files of the publication cannot be read.
     """
     # What is kept is the same for all who may see these stores: see first that who asks is one of them.
-    reader.check_stores(scope, [store for store, _, _ in lives])
+    stores = [store for store, _, _ in lives]
+    reader.check_stores(scope, stores)
     file = reader.publication.file
-    asked = (_content(reader, scope, periods, [store for store, _, _ in lives]), periods, lives)
+    asked = (_content(reader, scope, periods, stores), periods, lives)
 
     def holds() -> bool:
         # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
@@ -78,12 +79,19 @@ def _content(
     reader: Reader, scope: StoreScope, periods: tuple[Period, Period], stores: list[str]
 ) -> tuple[tuple[str | int | None, ...], ...]:
     """What the sums are made from, which publications may share: files, whose content never changes, and versions."""
-    figures = (
-        reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
-        for period in periods
-    )
     versions = (reader.publication.versions.get(name) for name in ("promotions", "calendar", "stores"))
-    return (*figures, reader.paths(scope, "probable_stock_outs", stores=stores), tuple(versions))
+    stock_outs = reader.paths(scope, "probable_stock_outs", stores=stores)
+    return _figures(reader, scope, periods, stores), stock_outs, tuple(versions)
+
+
+def _figures(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], stores: list[str]) -> tuple[str, ...]:
+    """The files of key figures of both periods' months."""
+    paths = {
+        path
+        for period in periods
+        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
+    }
+    return tuple(sorted(paths))
 
 
 @cache
@@ -95,18 +103,13 @@ def _engine() -> DuckDBEngine:
 def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], lives: Lives) -> pa.Table:
     """The rows of `kpi_changes.sql`, from the files of the months concerned."""
     stores, first_days, last_days = (list(values) for values in zip(*lives, strict=True))
-    paths = {
-        path
-        for period in periods
-        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
-    }
     days = [
         (period.first + timedelta(offset), number)
         for number, period in enumerate(periods)
         for offset in range(period.days)
     ]
     tables: dict[str, Input] = {
-        "product_kpis": Files("product_kpis", tuple(sorted(paths))),
+        "product_kpis": Files("product_kpis", _figures(reader, scope, periods, stores)),
         "periods": pa.table(
             {
                 "day": pa.array([day for day, _ in days], pa.date32()),

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
-from emma_platform.serving.together import Ahead, ahead, past
+from emma_platform.serving.together import Ahead, ahead, answer, past
 
 BY = ("store", "category", "product")
 """What a report card can be listed by."""
@@ -150,10 +149,7 @@ def _listed(rows: pa.Table) -> list[dict[str, Any]]:
 def _together(totals: pa.Table) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The report card of the rows of all stores added up, by category, and its days."""
     daily = past(totals)
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
-        connection.register("daily", daily)
-        card = connection.sql(_CARD).to_arrow_table().to_pylist()
+    card = answer(_CARD, daily=daily).to_pylist()
     return [{name: row.get(name) for name in LISTED} for row in card], daily.to_pylist()
 
 

@@ -26,6 +26,12 @@ and 93 %; taken over its ten stores with r, of departments 88 % and of all five 
 _LAGGING_DAYS = 28
 """A store whose forecast was made so long before the newest one has closed, or sends nothing more."""
 
+
+def _added(r: str | float) -> str:
+    """In SQL: the standard deviation of the sum of what is equally correlated."""
+    return f"sqrt((1 - {r}) * sum(deviation ^ 2) + {r} * sum(deviation) ^ 2)"
+
+
 _COMMON = f"""
 own AS (
     SELECT *, (p90 - p10) / {2 * _Z_80} AS deviation, actual_units - mean AS error FROM totals
@@ -49,7 +55,7 @@ WITH {_COMMON},
 summed AS (
     SELECT o.category, o.horizon_days, o.day, count(*) AS stores, sum(mean) AS mean, sum(actual_units) AS actual,
         sum(naive) AS naive, max(p10) AS p10, max(p90) AS p90, max(p025) AS p025, max(p975) AS p975,
-        sqrt((1 - coalesce(max(r), 0)) * sum(deviation ^ 2) + coalesce(max(r), 0) * sum(deviation) ^ 2) AS deviation
+        {_added("coalesce(max(r), 0)")} AS deviation
     FROM own AS o LEFT JOIN common AS c
         ON c.category IS NOT DISTINCT FROM o.category AND c.horizon_days = o.horizon_days
     WHERE actual_units IS NOT NULL
@@ -80,20 +86,19 @@ span AS (
 ),
 summed AS (
     SELECT day, count(*) AS stores, sum(mean) AS mean, max(p10) AS p10, max(p90) AS p90, max(p025) AS p025,
-        max(p975) AS p975, sqrt((1 - avg(r)) * sum(deviation ^ 2) + avg(r) * sum(deviation) ^ 2) AS deviation
+        max(p975) AS p975, {_added("avg(r)")} AS deviation
     FROM future, span WHERE day > after AND day <= until GROUP BY day
 )
 SELECT day, mean, {_INTERVALS} FROM summed ORDER BY day
 """
 _SUM = f"""{_AHEAD},
 of_stores AS (
-    SELECT store, made_on, sum(mean) AS mean,
-        sqrt({1 - _DAYS_ALIKE} * sum(deviation ^ 2) + {_DAYS_ALIKE} * sum(deviation) ^ 2) AS deviation
+    SELECT store, made_on, sum(mean) AS mean, {_added(_DAYS_ALIKE)} AS deviation
     FROM future GROUP BY store, made_on
 ),
 summed AS (
     SELECT min(made_on) + 1 AS first_day, max(made_on) + 28 AS last_day, sum(mean) AS mean,
-        sqrt((1 - any_value(near)) * sum(deviation ^ 2) + any_value(near) * sum(deviation) ^ 2) AS deviation
+        {_added("any_value(near)")} AS deviation
     FROM of_stores, measured
 )
 SELECT first_day, last_day, mean, greatest(0, mean - {_Z_80} * deviation) AS p10, mean + {_Z_80} * deviation AS p90
@@ -125,7 +130,7 @@ def past(totals: pa.Table) -> pa.Table:
     Args:
         totals: rows of `sales_forecast_totals`, of one level.
     """
-    return _run(_PAST, totals)
+    return answer(_PAST, totals=totals)
 
 
 def ahead(totals: pa.Table) -> Ahead | None:
@@ -134,13 +139,15 @@ def ahead(totals: pa.Table) -> Ahead | None:
     Args:
         totals: rows of `sales_forecast_totals`, of one level and, where that is the category, of one category.
     """
-    whole = _run(_SUM, totals).to_pylist()
-    return Ahead(**whole[0], daily=_run(_DAYS, totals).to_pylist()) if whole else None
+    whole = answer(_SUM, totals=totals).to_pylist()
+    return Ahead(**whole[0], daily=answer(_DAYS, totals=totals).to_pylist()) if whole else None
 
 
-def _run(statement: str, totals: pa.Table) -> pa.Table:
+def answer(statement: str, **frames: pa.Table) -> pa.Table:
+    """The result of one SELECT over frames, which it calls by their names here."""
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
-        connection.register("totals", totals)
+        for name, rows in frames.items():
+            connection.register(name, rows)
         found: pa.Table = connection.sql(statement).to_arrow_table()
     return found

@@ -44,7 +44,7 @@ def features(demand: Demand, made: OriginForecast) -> Features:
     sold = demand.units[past] * known
     level = np.maximum(made.fitted.level, _LEAST)
     factors = made.fitted.factors.on(demand, past) * known
-    since = {days: (sold[-days:].sum(axis=0), level * factors[-days:].sum(axis=0)) for days in (*_WINDOWS,)}
+    since = {days: (sold[-days:].sum(axis=0), level * factors[-days:].sum(axis=0)) for days in _WINDOWS}
     recent, before = since[28], since[56]
     zero_run = _zero_run(sold, known)
     open_days = np.maximum(known[-28:].sum(axis=0), 1)

@@ -45,7 +45,7 @@ def fit(
     days, terms = columns.shape
     effects, gradient, mean = np.zeros(terms), np.empty(terms), np.empty(days)
     effects[0] = constant
-    curvature = np.zeros((terms, terms))
+    factor = np.empty((terms, terms))
     largest = _LARGEST_STEP
     for _ in range(_ROUNDS):
         squared = total = 0.0
@@ -64,9 +64,8 @@ def fit(
             for term in range(terms):
                 gradient[term] += of_day[term] * error
         if largest > _CLOSE:
-            curvature = np.zeros((terms, terms))
-            _factor(columns, precision, mean, used, scatter, curvature)
-        _solve(curvature, gradient)
+            factor = _factor(columns, precision, mean, used, scatter)
+        _solve(factor, gradient)
         largest = 0.0
         for term in range(terms):
             effects[term] += min(max(gradient[term], -_LARGEST_STEP), _LARGEST_STEP)
@@ -77,9 +76,10 @@ def fit(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _factor(columns: Floats, precision: Floats, mean: Floats, used: Codes, scatter: float, curvature: Floats) -> None:
-    """The Cholesky factor of the curvature, in the lower triangle of zeros."""
+def _factor(columns: Floats, precision: Floats, mean: Floats, used: Codes, scatter: float) -> Floats:
+    """The Cholesky factor of the curvature, in the lower triangle."""
     terms = columns.shape[1]
+    curvature = np.zeros((terms, terms))
     for term in range(terms):
         curvature[term, term] = precision[term]
     for day in used:
@@ -100,6 +100,7 @@ def _factor(columns: Floats, precision: Floats, mean: Floats, used: Codes, scatt
             share, left = pivot[row], curvature[row]
             for column in range(step + 1, row + 1):
                 left[column] -= share * pivot[column]
+    return curvature
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
