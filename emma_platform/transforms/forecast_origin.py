@@ -19,7 +19,7 @@ from emma_platform.transforms.smoothing import (
     RATES,
     Smoothed,
     advance,
-    demand_classes,
+    demand_pattern,
     rate_weights,
     smooth,
 )
@@ -118,7 +118,7 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     lift *= evidence
     run = advance(start, values, lift, RATES, discount=ERROR_DISCOUNT)
     weights = rate_weights(
-        run.errors, demand_classes(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
+        run.errors, demand_pattern(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
     )
     level = (weights * run.levels).sum(axis=0)
     aged = (ERROR_DISCOUNT ** np.arange(origin, -1, -1.0))[:, None] * evidence

@@ -23,6 +23,7 @@ ERROR_DISCOUNT = 0.995
 """An error counts this much less with each day of age."""
 
 _INTERVAL_LIMIT = 1.32
+_RARE_INTERVAL_DAYS = 3.0
 _VARIATION_LIMIT = 0.49
 _CLASSES = 4
 
@@ -100,43 +101,66 @@ def level_path(state: Smoothed, values: Floats, known: Flags, rates: Floats, rat
     return path
 
 
-def demand_classes(units: Floats, known: Flags) -> Codes:
-    """The demand class of every column: 0 smooth, 1 intermittent, 2 erratic, 3 lumpy.
+@dataclass(frozen=True)
+class Pattern:
+    """How each series sells, over its known days.
+
+    Attributes:
+        classes: 0 smooth, 1 intermittent, 2 erratic, 3 lumpy.
+        interval: the average number of days from sale to sale; all known days where there was none.
+        sales: the days with a sale.
+    """
+
+    classes: Codes
+    interval: Floats
+    sales: Codes
+
+
+def demand_pattern(units: Floats, known: Flags) -> Pattern:
+    """The pattern of every column; `units` and `known` are days x series.
 
     Average interval between sales up to 1.32 days or not, squared coefficient of variation of the sizes up to 0.49 or
     not: Syntetos, Boylan and Croston, On the categorization of demand patterns, JORS 56, 2005.
     """
     count = known.sum(axis=0)
     sold = known & (units > 0)
-    sales = np.maximum(sold.sum(axis=0), 1)
+    sales = sold.sum(axis=0)
+    least = np.maximum(sales, 1)
     sizes = np.where(sold, units, 0.0)
-    mean = sizes.sum(axis=0) / sales
-    variation = np.maximum((sizes * sizes).sum(axis=0) / sales - mean * mean, 0.0)
-    rare = count > _INTERVAL_LIMIT * sales
+    mean = sizes.sum(axis=0) / least
+    variation = np.maximum((sizes * sizes).sum(axis=0) / least - mean * mean, 0.0)
+    rare = count > _INTERVAL_LIMIT * least
     varied = variation > _VARIATION_LIMIT * mean * mean
-    return np.asarray(rare + 2 * varied, dtype=np.int64)
+    return Pattern(np.asarray(rare + 2 * varied, dtype=np.int64), count / least, sales)
 
 
 def rate_weights(
-    errors: Floats, classes: Codes, evidence: Floats, rates: Floats, *, sharpness: float, class_days: float
+    errors: Floats, pattern: Pattern, evidence: Floats, rates: Floats, *, sharpness: float, class_days: float
 ) -> Floats:
     """How much each rate counts for each series: rates x series, columns sum to 1.
 
     The log of each rate's squared error against the best is averaged with that of the series' demand class, the class
     counting as `class_days` days of evidence; weights fall by exp(-sharpness x log ratio). Series of at most
-    SHORT_HISTORY_DAYS days of evidence use rates up to SHORT_HISTORY_RATE only. A series without any error weighs all
-    rates alike.
+    SHORT_HISTORY_DAYS days of evidence use rates up to SHORT_HISTORY_RATE only.
+
+    A level scatters by rate / (2 - rate) of the variance of a day whatever the level is, so for a rare seller that
+    part, of which the errors show next to nothing, is many times its level: where a sale comes less often than every
+    third day, sharpness grows with the interval between sales. A series that sold once says nothing of rates, as its
+    first sale is no evidence, and goes by its class. With neither, of 6,800 products a store that sell a few times a
+    year (Complete Journey, five stores, three windows before 5 November) those sold within a week were forecast 3.3
+    times too high, those not sold for two months at 3 % of what came; with both 1.5 and 1.0 times.
     """
-    usable = errors.min(axis=0) > 0
-    safe = np.where(usable, errors, 1.0)
+    told = (errors.min(axis=0) > 0) & (pattern.sales > 1)
+    safe = np.where(told, errors, 1.0)
     ratio = np.log(safe / safe.min(axis=0))
     pooled = np.zeros((len(rates), _CLASSES))
     for number in range(_CLASSES):
-        members = usable & (classes == number) & (evidence > SHORT_HISTORY_DAYS)
+        members = told & (pattern.classes == number) & (evidence > SHORT_HISTORY_DAYS)
         if members.any():
             pooled[:, number] = ratio[:, members].mean(axis=1)
-    share = evidence / (evidence + class_days)
-    score = share * ratio + (1.0 - share) * pooled[:, classes]
+    share = np.where(told, evidence / (evidence + class_days), 0.0)
+    score = share * ratio + (1.0 - share) * pooled[:, pattern.classes]
     score[np.ix_(rates > SHORT_HISTORY_RATE, evidence <= SHORT_HISTORY_DAYS)] = np.inf
-    weights = np.exp(-sharpness * (score - score.min(axis=0)))
+    sharper = sharpness * np.maximum(1.0, pattern.interval / _RARE_INTERVAL_DAYS)
+    weights = np.exp(-sharper * (score - score.min(axis=0)))
     return np.asarray(weights / weights.sum(axis=0), dtype=np.float64)

@@ -16,7 +16,7 @@ from emma_platform.transforms.forecast_boosting import Boosting, shares
 from emma_platform.transforms.forecast_model import evidence, joined, trained
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
-from emma_platform.transforms.smoothing import demand_classes
+from emma_platform.transforms.smoothing import demand_pattern
 from emma_platform_tests.transforms.forecast_frames import MADE_ON, PROFILE, calendar, day, demand_frame, promotions
 
 DAYS, AHEAD, WIDTH = 330, 28, 60
@@ -103,7 +103,7 @@ def test_a_class_of_a_category_keeps_its_sum_and_a_mean_its_ratio_of_variance(wo
     demand, fast, best = fast_and_best(worlds[0], boosting)
     assert best.boosted.all()
     assert np.abs(best.mean / fast.mean - 1).max() > 0.2
-    groups = demand.categories * 4 + demand_classes(demand.units, demand.known)
+    groups = demand.categories * 4 + demand_pattern(demand.units, demand.known).classes
     for group in set(groups.tolist()):
         weekly = [made.mean[:, groups == group].reshape(4, 7, -1).sum(axis=(1, 2)) for made in (fast, best)]
         np.testing.assert_allclose(weekly[1], weekly[0], rtol=1e-12)

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, advance, demand_classes, rate_weights, smooth
+from emma_platform.transforms.smoothing import (
+    ERROR_DISCOUNT,
+    RATES,
+    Pattern,
+    advance,
+    demand_pattern,
+    rate_weights,
+    smooth,
+)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 1.0])
@@ -100,18 +108,26 @@ def test_demand_classes():
         ],
         axis=1,
     )
-    assert demand_classes(units, np.ones_like(units, dtype=bool)).tolist() == [0, 1, 2, 3]
+    pattern = demand_pattern(units, np.ones_like(units, dtype=bool))
+    assert pattern.classes.tolist() == [0, 1, 2, 3]
+    assert pattern.interval.tolist() == [1.0, 3.0, 1.0, 3.0]
+    assert pattern.sales.tolist() == [60, 20, 60, 20]
 
 
 def test_days_that_are_not_known_do_not_make_demand_intermittent():
     units = np.where(np.arange(60) % 2 == 0, 5.0, 0.0)[:, None]
-    assert demand_classes(units, units > 0).tolist() == [0]
+    assert demand_pattern(units, units > 0).classes.tolist() == [0]
+
+
+def pattern_of(*classes, interval=1.0, sales=50):
+    ones = np.ones(len(classes))
+    return Pattern(np.array(classes), interval * ones, (sales * ones).astype(int))
 
 
 def test_weights_favour_the_better_rate_and_sum_to_one():
     errors = np.array([[4.0, 1.0], [1.0, 4.0]])
     days = np.full(2, 400.0)
-    weights = rate_weights(errors, np.array([0, 1]), days, np.array([0.01, 0.1]), sharpness=2.0, class_days=10.0)
+    weights = rate_weights(errors, pattern_of(0, 1), days, np.array([0.01, 0.1]), sharpness=2.0, class_days=10.0)
     np.testing.assert_allclose(weights.sum(axis=0), 1.0)
     assert weights[1, 0] > 0.9
     assert weights[0, 1] > 0.9
@@ -120,13 +136,45 @@ def test_weights_favour_the_better_rate_and_sum_to_one():
 def test_short_series_use_slow_rates_only():
     errors = np.array([[1e6], [1e3], [1.0]])
     rates = np.array([0.01, 0.035, 0.25])
-    weights = rate_weights(errors, np.array([0]), np.array([21.0]), rates, sharpness=50.0, class_days=10.0)
+    weights = rate_weights(errors, pattern_of(0), np.array([21.0]), rates, sharpness=50.0, class_days=10.0)
     assert weights[2, 0] == 0.0
     assert weights.sum() == pytest.approx(1.0)
 
 
 def test_series_without_error_weighs_all_rates_alike():
     weights = rate_weights(
-        np.zeros((2, 1)), np.array([0]), np.array([90.0]), np.array([0.01, 0.1]), sharpness=3.0, class_days=10.0
+        np.zeros((2, 1)), pattern_of(0), np.array([90.0]), np.array([0.01, 0.1]), sharpness=3.0, class_days=10.0
     )
     np.testing.assert_allclose(weights, 0.5)
+
+
+def test_rare_sellers_choose_more_sharply():
+    errors, days = np.array([[1.0], [1.05]]), np.array([300.0])
+    often, rarely = (
+        rate_weights(errors, pattern_of(1, interval=gap), days, RATES[[0, 5]], sharpness=6.0, class_days=10.0)
+        for gap in (2.0, 30.0)
+    )
+    assert often[0, 0] < 0.6
+    assert rarely[0, 0] > 0.9
+
+
+def test_a_single_sale_says_nothing_of_rates():
+    errors = np.array([[1.0, 1e-3], [2.0, 1e-9]])
+    pattern = Pattern(np.array([1, 1]), np.ones(2), np.array([40, 1]))
+    weights = rate_weights(errors, pattern, np.full(2, 300.0), RATES[[0, 5]], sharpness=6.0, class_days=10.0)
+    assert weights[0, 0] > 0.9
+    assert weights[0, 1] > 0.9
+
+
+def test_what_is_expected_of_a_rare_seller_does_not_hang_on_its_last_sale():
+    rates = np.random.default_rng(4).uniform(0.01, 0.03, 2_000)
+    values = np.random.default_rng(5).poisson(rates, (360, 2_000)).astype(float)
+    ones = np.ones_like(values)
+    state = smooth(values[:0], ones[:0], RATES, start=np.full(2_000, rates.mean()), start_weight=20.0)
+    run = advance(state, values, ones, RATES, discount=ERROR_DISCOUNT)
+    pattern = demand_pattern(values, ones > 0)
+    weights = rate_weights(run.errors, pattern, ones.sum(axis=0), RATES, sharpness=6.0, class_days=1_000.0)
+    level = (weights * run.levels).sum(axis=0)
+    sold = np.where(values > 0, np.arange(360)[:, None], -1).max(axis=0)
+    for recently in (sold >= 346, sold < 300):
+        assert level[recently].mean() == pytest.approx(rates[recently].mean(), rel=0.6)
