@@ -28,8 +28,8 @@ from emma_platform.serving.contents import PRODUCT_OVERVIEW
 
 LISTED = (
     "store", "product", "name", "category", "day", "units_7d", "units_28d", "revenue_7d", "revenue_28d",
-    "growth_wow_pct", "growth_28d_pct", "gross_margin_28d", "forecast_units_28d", "forecast_units_28d_p10",
-    "forecast_units_28d_p90", "forecast_skill_vs_seasonal_naive", "current_price", "recommended_price", "status",
+    "growth_wow_pct", "growth_28d_pct", "selling_days_28d", "gross_margin_28d", "forecast_units_28d",
+    "forecast_units_28d_p10", "forecast_units_28d_p90", "forecast_skill_vs_seasonal_naive", "current_price", "recommended_price", "status",
     "expected_profit_uplift_p10", "expected_profit_uplift_p50", "expected_profit_uplift_p90", "probability_of_gain",
     "recommendation_reason", "on_hand", "days_of_cover", "empty_shelf_since", "empty_shelf_probability", "abc_class",
     "units_by_day_30d",
@@ -41,7 +41,28 @@ MARGIN = Column(
     "100 * gross_margin_28d / revenue_28d", unit="%", nullable=True,
 )  # fmt: skip
 
-COLUMNS: tuple[Column, ...] = (*(PRODUCT_OVERVIEW.column(name) for name in LISTED), MARGIN)
+STEADY_DAYS = 6
+"""A product that sold on fewer of the last 28 days is a rare seller: even if all of its sales fell into one half of them,
+chance alone does that once in 32 times (a sign test of five: 2 * 0.5^5 = 6 %, of six: 3 %)."""
+
+
+def _trend(name: str, growth: str, days: int) -> Column:
+    return Column(
+        name, Type.NUMBER, f"{growth}, of products that sold on at least {days} of the last 28 days: of a few sales it "
+        "would be chance.", f"{growth} where selling_days_28d >= {days}", unit="%", nullable=True,
+    )  # fmt: skip
+
+
+TRENDS = {
+    "growth_wow_pct": (_trend("trend_wow_pct", "growth_wow_pct", 2 * STEADY_DAYS), 2 * STEADY_DAYS),
+    "growth_28d_pct": (_trend("trend_28d_pct", "growth_28d_pct", STEADY_DAYS), STEADY_DAYS),
+}
+"""By change: the column that tells it where it is no chance, and the selling days that takes. A week against the week
+before compares half of the 28 days, so it takes twice as many."""
+
+COLUMNS: tuple[Column, ...] = (
+    *(PRODUCT_OVERVIEW.column(name) for name in LISTED), MARGIN, *(column for column, _ in TRENDS.values()),
+)  # fmt: skip
 """Every column of the list, with its meaning."""
 
 ADDENDS = ("revenue_14d", "revenue_previous_14d", "revenue_previous_7d")
@@ -71,7 +92,7 @@ class Attention(StrEnum):
     SHELF = "shelf"
     """The shelf is probably empty."""
     FORECAST = "forecast"
-    """The forecast has no skill over the same weekday of the last week."""
+    """The forecast has no skill over the same weekday of the last week, of a product that sells on `STEADY_DAYS`."""
 
 
 @dataclass
@@ -82,7 +103,8 @@ class Listing:
         rows: `COLUMNS` and `ADDENDS`, by store and product.
         searched: code and name of each row as `folded`.
         attention: for each reason, whether it holds of each row.
-        with_cost, forecast: whether the cost of each row is known; its `forecast_units_28d`, NaN where there is none.
+        with_cost, counted: whether the cost of each row is known, and its stock.
+        forecast: its `forecast_units_28d`, NaN where there is none.
         amounts: each of `SUMMED` as whole numbers of 1 / `PARTS`, 0 where it is not known: their sums are exact.
     """
 
@@ -90,6 +112,7 @@ class Listing:
     searched: pa.Array[Any]
     attention: dict[Attention, np.ndarray[Any, np.dtype[np.bool_]]]
     with_cost: np.ndarray[Any, np.dtype[np.bool_]]
+    counted: np.ndarray[Any, np.dtype[np.bool_]]
     forecast: np.ndarray[Any, np.dtype[np.float64]]
     amounts: dict[str, np.ndarray[Any, np.dtype[np.int64]]]
     _counts: dict[str, dict[Any, int]] = field(default_factory=dict)
@@ -141,12 +164,16 @@ def listing(overview: pa.Table) -> Listing:
     margin, revenue = (rows[name].cast(pa.float64()).to_numpy() for name in ("gross_margin_28d", "revenue_28d"))
     margin_pct = np.divide(100.0 * margin, revenue, out=np.full(len(margin), np.nan), where=revenue != 0)
     rows = rows.append_column(MARGIN.name, pa.array(margin_pct, from_pandas=True))
+    selling_days = rows["selling_days_28d"].to_numpy()
+    for growth, (column, least) in TRENDS.items():
+        told = cast("Any", pc.if_else)(pa.array(selling_days >= least), rows[growth], pa.scalar(None, pa.float64()))
+        rows = rows.append_column(column.name, told)
     cover, skill = (rows[name].to_numpy() for name in ("days_of_cover", "forecast_skill_vs_seasonal_naive"))
     attention = {
         Attention.PRICE: pc.is_in(rows["status"], value_set=pa.array(["recommend", "explore"])).to_numpy(),
         Attention.COVER: cover < SHORT_COVER_DAYS,
         Attention.SHELF: rows["empty_shelf_since"].is_valid().to_numpy(),
-        Attention.FORECAST: skill <= 0,
+        Attention.FORECAST: (skill <= 0) & (selling_days >= STEADY_DAYS),
     }
     names = zip(rows["product"].to_pylist(), rows["name"].to_pylist(), strict=True)
     return Listing(
@@ -154,6 +181,7 @@ def listing(overview: pa.Table) -> Listing:
         searched=pa.array([folded(f"{product}\n{name or ''}") for product, name in names], pa.string()),
         attention=attention,
         with_cost=rows["gross_margin_28d"].is_valid().to_numpy(),
+        counted=rows["on_hand"].is_valid().to_numpy(),
         forecast=rows["forecast_units_28d"].to_numpy(),
         amounts={name: _whole(rows[name]) for name in SUMMED},
     )

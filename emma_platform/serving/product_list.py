@@ -6,9 +6,10 @@ question (`web.filters`), and what the list looks like.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -16,16 +17,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
-from emma_platform.serving.listing import COLUMNS, PARTS, Attention, Listing, folded
+from emma_platform.serving.listing import COLUMNS, PARTS, TRENDS, Attention, Listing, folded
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.sums_ahead import sum_ahead
 
 PAGE_ROWS = 50
 
 Period = Literal[7, 28]
+Interval = tuple[float, float] | tuple[None, None]
 
 NAMES = tuple(column.name for column in COLUMNS)
 """What the list can be sorted by and a row holds."""
+
+_LEAST_LISTED = 0.9
+"""An interval is known of all that a store or a category is forecast to sell. What was not sold within 28 days is in that
+and not in the list: 0.4 to 5 % of it in stores of a panel of households. The list's sum takes the interval in proportion
+while it is so much of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,8 @@ class Asked:
         search: only those whose code or name holds each of these words, whatever accents and capital letters.
         attention: only those that need attention for one of these reasons; none means all.
         period: the days that `revenue` and `growth` mean as a sort column: 7 or 28.
-        sort: one of `NAMES`, or `revenue` or `growth`, of the period.
+        sort: one of `NAMES`, or `revenue` or `growth`, of the period; growth is that of `listing.TRENDS`, so that rare
+            sellers come last.
         descending: the largest first.
     """
 
@@ -63,7 +72,10 @@ class Totals:
         growth_wow_pct: the last 7 days against the 7 before.
         growth_28d_pct: the last 14 days against the 14 before.
         gross_margin_28d, gross_margin_28d_pct: of the products whose cost is known; None when none is.
+        counted: how many have a stock count.
         forecast_units_28d: expected units, of the products with a forecast; None when there is none.
+        forecast_units_28d_p10, forecast_units_28d_p90: its 80 % interval, of whole stores or one of their categories;
+            None where products are chosen in another way: how far these move together is not known.
         attention: how many need attention, by reason.
     """
 
@@ -76,7 +88,10 @@ class Totals:
     growth_28d_pct: float | None
     gross_margin_28d: Decimal | None
     gross_margin_28d_pct: float | None
+    counted: int
     forecast_units_28d: float | None
+    forecast_units_28d_p10: float | None
+    forecast_units_28d_p90: float | None
     attention: Mapping[Attention, int]
 
 
@@ -126,7 +141,7 @@ def product_list(reader: Reader, scope: StoreScope, asked: Asked, *, offset: int
         rows=_rows(listed, shown),
         offset=offset,
         next_offset=offset + limit if offset + limit < len(numbers) else None,
-        totals=_totals(listed, chosen),
+        totals=_totals(listed, chosen, partial(_interval, reader, scope, asked)),
         stores=listed.counts("store"),
         categories=listed.counts("category"),
     )
@@ -147,7 +162,7 @@ def all_products(reader: Reader, scope: StoreScope, asked: Asked) -> pa.Table:
 def _column(asked: Asked) -> str:
     of_period = {
         "revenue": f"revenue_{asked.period}d",
-        "growth": "growth_wow_pct" if asked.period == 7 else "growth_28d_pct",  # noqa: PLR2004 - days
+        "growth": TRENDS["growth_wow_pct" if asked.period == 7 else "growth_28d_pct"][0].name,  # noqa: PLR2004 - days
     }
     column = of_period.get(asked.sort, asked.sort)
     if column not in NAMES:
@@ -188,13 +203,28 @@ def _rows(listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> list
     return rows
 
 
-def _totals(listed: Listing, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Totals:
+def _interval(reader: Reader, scope: StoreScope, asked: Asked, expected: float | None) -> Interval:
+    """The 80 % interval of a sum of forecasts, where what is asked for is a whole that has one."""
+    if expected is None or asked.search or asked.products or asked.attention or len(asked.categories) > 1:
+        return None, None
+    whole = sum_ahead(reader, scope, stores=asked.stores or None, category=next(iter(asked.categories), None))
+    if whole is None or expected < _LEAST_LISTED * whole.mean:
+        return None, None
+    listed = expected / whole.mean if whole.mean else 1.0
+    return whole.p10 * listed, whole.p90 * listed
+
+
+def _totals(
+    listed: Listing, chosen: np.ndarray[Any, np.dtype[np.bool_]], interval: Callable[[float | None], Interval]
+) -> Totals:
     with_cost = chosen & listed.with_cost
 
     def total(name: str, of: np.ndarray[Any, np.dtype[np.bool_]] = chosen) -> Decimal:
         return Decimal(int(listed.amounts[name][of].sum())) / PARTS
 
     forecasts = listed.forecast[chosen & ~np.isnan(listed.forecast)]
+    expected = float(forecasts.sum()) if len(forecasts) else None
+    low, high = interval(expected)
     return Totals(
         products=int(np.count_nonzero(chosen)),
         units_7d=total("units_7d"),
@@ -205,7 +235,10 @@ def _totals(listed: Listing, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Tot
         growth_28d_pct=_percent(total("revenue_14d") - total("revenue_previous_14d"), total("revenue_previous_14d")),
         gross_margin_28d=total("gross_margin_28d", with_cost) if with_cost.any() else None,
         gross_margin_28d_pct=_percent(total("gross_margin_28d", with_cost), total("revenue_28d", with_cost)),
-        forecast_units_28d=float(forecasts.sum()) if len(forecasts) else None,
+        counted=int(np.count_nonzero(listed.counted & chosen)),
+        forecast_units_28d=expected,
+        forecast_units_28d_p10=low,
+        forecast_units_28d_p90=high,
         attention={why: int(np.count_nonzero(holds & chosen)) for why, holds in listed.attention.items()},
     )
 

@@ -1,12 +1,12 @@
 """What several stores sell together: their totals added up, with intervals that know how much stores move together.
 
-Belongs here: days that are over and days to come, and the sum of the latter. Does not belong here: the totals of one
-store (`transforms.forecast_totals`), and who asks for them (`report_card`).
+Belongs here: days that are over and days to come. Does not belong here: the sum of the latter (`sums_ahead`), the totals
+of one store (`transforms.forecast_totals`), and who asks for them (`report_card`).
 
 The variance of a sum takes all pairs of stores to be equally correlated, r, measured as the mean product of two stores'
 errors in units of their standard deviations over the same days, 1, 7 and 28 days ahead: Var = (1 - r) sum(s^2) +
 r (sum s)^2. Its interval is normal. Between the distances r is interpolated; the sum over 28 days takes that of one.
-The days of one store add up alike, with `_DAYS_ALIKE` for r.
+The days of one store add up alike, with `sums_ahead.DAYS_ALIKE` for r.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-_Z_80, _Z_95 = 1.2816, 1.9600
-_DAYS_ALIKE = 0.2
-"""What the errors of two days of one forecast have in common. Measured on M5 from five origins before d_1914: of the
-28-day sums of its stores 80 % are then inside the 80 % interval, 96 % inside the 95 %, of those of their departments 81
-and 93 %; taken over its ten stores with r, of departments 88 % and of all five sums of the chain."""
+from emma_platform.serving.sums_ahead import OWN, Z_80, added, owns
+
+_Z_95 = 1.9600
 _LAGGING_DAYS = 28
 """A store whose forecast was made so long before the newest one has closed, or sends nothing more."""
 
@@ -34,7 +32,7 @@ def _added(r: str | float) -> str:
 
 _COMMON = f"""
 own AS (
-    SELECT *, (p90 - p10) / {2 * _Z_80} AS deviation, actual_units - mean AS error FROM totals
+    SELECT *, (p90 - p10) / {2 * Z_80} AS deviation, actual_units - mean AS error FROM totals
 ),
 moved AS (
     SELECT category, horizon_days, sum(error / deviation) AS z, sum((error / deviation) ^ 2) AS square, count(*) AS n
@@ -46,8 +44,8 @@ common AS (
     FROM moved GROUP BY ALL
 )"""
 _INTERVALS = f"""
-    CASE WHEN stores = 1 THEN p10 ELSE greatest(0, mean - {_Z_80} * deviation) END AS p10,
-    CASE WHEN stores = 1 THEN p90 ELSE mean + {_Z_80} * deviation END AS p90,
+    CASE WHEN stores = 1 THEN p10 ELSE greatest(0, mean - {Z_80} * deviation) END AS p10,
+    CASE WHEN stores = 1 THEN p90 ELSE mean + {Z_80} * deviation END AS p90,
     CASE WHEN stores = 1 THEN p025 ELSE greatest(0, mean - {_Z_95} * deviation) END AS p025,
     CASE WHEN stores = 1 THEN p975 ELSE mean + {_Z_95} * deviation END AS p975"""
 _PAST = f"""
@@ -91,19 +89,6 @@ summed AS (
 )
 SELECT day, mean, {_INTERVALS} FROM summed ORDER BY day
 """
-_SUM = f"""{_AHEAD},
-of_stores AS (
-    SELECT store, made_on, sum(mean) AS mean, {_added(_DAYS_ALIKE)} AS deviation
-    FROM future GROUP BY store, made_on
-),
-summed AS (
-    SELECT min(made_on) + 1 AS first_day, max(made_on) + 28 AS last_day, sum(mean) AS mean,
-        {_added("any_value(near)")} AS deviation
-    FROM of_stores, measured
-)
-SELECT first_day, last_day, mean, greatest(0, mean - {_Z_80} * deviation) AS p10, mean + {_Z_80} * deviation AS p90
-FROM summed WHERE mean IS NOT NULL
-"""
 
 
 @dataclass(frozen=True)
@@ -139,8 +124,14 @@ def ahead(totals: pa.Table) -> Ahead | None:
     Args:
         totals: rows of `sales_forecast_totals`, of one level and, where that is the category, of one category.
     """
-    whole = answer(_SUM, totals=totals).to_pylist()
-    return Ahead(**whole[0], daily=answer(_DAYS, totals=totals).to_pylist()) if whole else None
+    stores = [
+        own for each in owns(answer(OWN.format(rows="totals"), totals=totals).to_pylist()).values() for own in each
+    ]
+    whole = added(stores)
+    if whole is None:
+        return None
+    daily = answer(_DAYS, totals=totals).to_pylist()
+    return Ahead(whole.first_day, whole.last_day, whole.mean, whole.p10, whole.p90, daily)
 
 
 def answer(statement: str, **frames: pa.Table) -> pa.Table:

@@ -133,7 +133,8 @@ def _answers() -> dict[str, Schema]:
     totals = _object(
         products={"type": "integer"}, units_7d=_DECIMAL, units_28d=_DECIMAL, revenue_7d=_DECIMAL, revenue_28d=_DECIMAL,
         growth_wow_pct=number, growth_28d_pct=number, gross_margin_28d=_DECIMAL | {"type": ["string", "null"]},
-        gross_margin_28d_pct=number, forecast_units_28d=number, attention=counts,
+        gross_margin_28d_pct=number, counted={"type": "integer"}, forecast_units_28d=number,
+        forecast_units_28d_p10=number, forecast_units_28d_p90=number, attention=counts,
     )  # fmt: skip
     of_page = {
         "overview": "product_overview", "kpis": "", "forecast": "sales_forecast", "past_forecasts": "sales_forecast",

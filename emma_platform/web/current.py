@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+from emma_platform.serving import sums_ahead
 from emma_platform.serving.publication import ServingError, current
 from emma_platform.serving.reader import Reader
 
@@ -61,6 +62,7 @@ class CurrentReader:
             if found is not None and self._newest is not None and found != self._newest.publication:
                 newest = Reader(self._published)
                 newest.warm(self._newest)
+                sums_ahead.read(newest)
                 with self._lock:
                     self._newest = newest
         except ServingError as error:

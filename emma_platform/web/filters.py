@@ -92,7 +92,7 @@ class Filters(Question):
     attention: tuple[Attention, ...] = Field(
         (), max_length=20,
         description="Only what needs attention: price (advised, or worth trying), cover (stock for less than 7 days), "
-        "shelf (probably empty), forecast (without skill); may be repeated.",
+        "shelf (probably empty), forecast (without skill, and no rare seller); may be repeated.",
     )  # fmt: skip
     sort: Literal[SORTS] = Field("revenue", description="The column to sort by; what is not known comes last.")  # type: ignore[valid-type]
     order: Literal["asc", "desc"] = Field("desc", description="Smallest or largest first.")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -25,6 +26,8 @@ from emma_platform_tests.serving import chain
 
 STORES, PRODUCTS = ("S1", "S2", "S3"), tuple(f"P{number}" for number in range(8))
 NAMED = {"P1": "Crème fraîche", "P2": "Süßkartoffel", "P3": "CREMEQUARK", "P4": None}
+STEADY = {"trend_wow_pct": 12, "trend_28d_pct": 6}
+"""Selling days of the last 28 from which a change is no chance."""
 NULLABLE = ("days_of_cover", "growth_28d_pct", "category")
 TABLES = (
     "product_kpis", "products", "sales_forecast", "forecast_scores", "price_recommendations", "probable_stock_outs",
@@ -41,6 +44,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Reader:
             names = [NAMED.get(product, f"name of {product}") for product in rows["product"].to_pylist()]
             rows = rows.set_column(1, rows.schema.field("name"), pa.array(names))
         if name == "product_kpis":
+            at = rows.schema.get_field_index("selling_days_28d")
+            selling = pa.array(np.arange(rows.num_rows) % 5 * 4, rows.schema.field(at).type)
+            rows = rows.set_column(at, rows.schema.field(at), selling)
             for place, column in enumerate(NULLABLE):
                 gaps = pa.array([number % 5 == place for number in range(rows.num_rows)])
                 kept = pc.if_else(gaps, pa.scalar(None, rows.schema.field(column).type), rows[column])
@@ -91,6 +97,7 @@ def test_rows_order_and_totals(listed: Reader, asked: Asked, scope: StoreScope, 
     assert totals.forecast_units_28d == (
         pytest.approx(sum(row["forecast_units_28d"] for row in wanted)) if wanted else None
     )
+    assert totals.counted == sum(row["on_hand"] is not None for row in wanted)
     assert totals.attention == {why: sum(needs(row, why) for row in wanted) for why in Attention}
     assert dict(page.stores) == {name: 8 for name in STORES if scope.allows(name)}
     assert sum(page.categories.values()) == len(everything)
@@ -120,7 +127,7 @@ def needs(row: dict[str, Any], why: Attention) -> bool:
         case Attention.SHELF:
             return row["empty_shelf_since"] is not None
         case _:
-            return row["forecast_skill_vs_seasonal_naive"] <= 0
+            return row["forecast_skill_vs_seasonal_naive"] <= 0 and row["selling_days_28d"] >= 6
 
 
 class Reversed:
@@ -142,10 +149,13 @@ class Reversed:
 def place(row: dict[str, Any], asked: Asked) -> tuple[Any, ...]:
     named = {
         "revenue": f"revenue_{asked.period}d",
-        "growth": "growth_wow_pct" if asked.period == 7 else "growth_28d_pct",
+        "growth": "trend_wow_pct" if asked.period == 7 else "trend_28d_pct",
     }
     column = named.get(asked.sort, asked.sort)
-    value = row[column] if column in row else float(row["gross_margin_28d"]) / float(row["revenue_28d"])
+    if column.startswith("trend"):
+        value = row[column.replace("trend", "growth")] if row["selling_days_28d"] >= STEADY[column] else None
+    else:
+        value = row[column] if column in row else float(row["gross_margin_28d"]) / float(row["revenue_28d"])
     unknown = value is None
     key = 0 if unknown else Reversed(value) if asked.descending else value
     return unknown, key, row["store"], row["product"]
@@ -153,6 +163,15 @@ def place(row: dict[str, Any], asked: Asked) -> tuple[Any, ...]:
 
 def total(rows: list[dict[str, Any]], name: str) -> Decimal:
     return sum((row[name] for row in rows), Decimal(0))
+
+
+def test_a_rare_seller_has_no_trend(listed: Reader) -> None:
+    rows = product_list(listed, EVERY_STORE, Asked(), limit=24).rows
+    rare = [row for row in rows if row["selling_days_28d"] < 6]
+    assert 0 < len(rare) < len(rows)
+    for row in rows:
+        assert row["trend_28d_pct"] == (None if row in rare else row["growth_28d_pct"])
+        assert row["trend_wow_pct"] == (None if row["selling_days_28d"] < 12 else row["growth_wow_pct"])
 
 
 def test_a_row_has_its_units_by_day(listed: Reader) -> None:

@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from emma_platform.cli import main
-from emma_platform.model.access import EVERY_STORE
+from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.serving.listing import Attention
+from emma_platform.serving.product_list import Asked, product_list
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.report_card import LISTED, report_card
@@ -172,3 +174,34 @@ def test_the_command_shows_it_says_it_as_json_and_draws_it(home: Path) -> None:
     assert len(said["ahead"]["daily"]) == 28
     assert date.fromisoformat(said["ahead"]["daily"][-1]["day"]) == LAST_DAY + timedelta(28)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("stores", "category"),
+    [(STORES, None), (STORES[:2], None), (STORES[:1], None), (STORES, "tea"), (STORES[1:], "tea")],
+)
+def test_the_list_of_whole_stores_or_a_category_has_the_interval_of_its_report(
+    reader: Reader, stores: tuple[str, ...], category: str | None
+) -> None:
+    ahead = report_card(reader, EVERY_STORE, stores=stores, category=category).ahead
+    asked = Asked(stores=frozenset(stores), categories=frozenset([category] if category else []))
+    totals = product_list(reader, EVERY_STORE, asked).totals
+    assert ahead is not None
+    found = (totals.forecast_units_28d, totals.forecast_units_28d_p10, totals.forecast_units_28d_p90)
+    assert found == pytest.approx((ahead.mean, ahead.p10, ahead.p90))
+    scope = StoreScope.of(*stores)
+    assert product_list(reader, scope, Asked(categories=asked.categories)).totals == totals
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(search="P1"),
+        Asked(products=frozenset({"P1"})),
+        Asked(attention=frozenset(Attention)),
+        Asked(categories=frozenset({"tea", "coffee"})),
+    ],
+)
+def test_a_list_chosen_in_another_way_has_no_interval_rather_than_a_wrong_one(reader: Reader, asked: Asked) -> None:
+    totals = product_list(reader, EVERY_STORE, asked).totals
+    assert (totals.forecast_units_28d_p10, totals.forecast_units_28d_p90) == (None, None)
