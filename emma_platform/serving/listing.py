@@ -42,8 +42,8 @@ MARGIN = Column(
 )  # fmt: skip
 
 STEADY_DAYS = 6
-"""A product that sold on fewer of the last 28 days is a rare seller: even if all of its sales fell into one half of them,
-chance alone does that once in 32 times (a sign test of five: 2 * 0.5^5 = 6 %, of six: 3 %)."""
+"""A product that sold on fewer of the last 28 days is a rare seller. That all of six days fall into the same half of
+them is chance once in 32 times (a sign test: 2 * 0.5^6), that all of five do once in 16: too often to call it a trend."""
 
 
 def _trend(name: str, growth: str, days: int) -> Column:

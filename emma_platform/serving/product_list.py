@@ -31,9 +31,9 @@ NAMES = tuple(column.name for column in COLUMNS)
 """What the list can be sorted by and a row holds."""
 
 _LEAST_LISTED = 0.9
-"""An interval is known of all that a store or a category is forecast to sell. What was not sold within 28 days is in that
-and not in the list: 0.4 to 5 % of it in stores of a panel of households. The list's sum takes the interval in proportion
-while it is so much of the whole."""
+"""An interval is known of all that a store or a category is forecast to sell. What was not sold within 28 days is in
+that and not in the list: 0.4 to 5 % of it in stores of a panel of households. The list's sum takes the interval in
+proportion while it is so much of the whole."""
 
 
 @dataclass(frozen=True, slots=True)

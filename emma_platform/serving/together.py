@@ -1,7 +1,7 @@
 """What several stores sell together: their totals added up, with intervals that know how much stores move together.
 
-Belongs here: days that are over and days to come. Does not belong here: the sum of the latter (`sums_ahead`), the totals
-of one store (`transforms.forecast_totals`), and who asks for them (`report_card`).
+Belongs here: days that are over and days to come. Does not belong here: the sum of the latter (`sums_ahead`), the
+totals of one store (`transforms.forecast_totals`), and who asks for them (`report_card`).
 
 The variance of a sum takes all pairs of stores to be equally correlated, r, measured as the mean product of two stores'
 errors in units of their standard deviations over the same days, 1, 7 and 28 days ahead: Var = (1 - r) sum(s^2) +

@@ -7,6 +7,7 @@ drawing (`static/charts.js`) and reading (`serving`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, cast
 
 import pyarrow as pa
@@ -87,7 +88,11 @@ def fan_sentence(row: Mapping[str, Any] | None, drawn: Mapping[str, Any]) -> str
         for name, what in (("promotions", "on promotion"), ("empty", "with a probably empty shelf"))
         if drawn.get(name)
     ]
-    return said + (f". Marked: {' and '.join(marked)}." if marked else ".")
+    if not marked:
+        return f"{said}."
+    # A narrow screen draws fewer weeks than are counted, so the sentence names its days itself.
+    first, last = (words.short_day(date(1970, 1, 1) + timedelta(drawn["days"][at])) for at in (0, -1))
+    return f"{said}. From {first} to {last}: {' and '.join(marked)}."
 
 
 def curve(found: PriceCurve, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emma_platform.model.access import StoreScope
-from emma_platform.serving.listing import Attention
+from emma_platform.serving.listing import TRENDS, Attention
 from emma_platform.serving.product_list import Page, product_list
 from emma_platform.serving.remembered import Remembered
 from emma_platform.web import words
@@ -81,11 +81,18 @@ def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, A
 
 def _columns(query: Filters) -> list[Column]:
     days, half = query.days, 7 if query.days == "7" else 14
+    _, steady = TRENDS["growth_wow_pct" if query.days == "7" else "growth_28d_pct"]
     return [
         Column("Product", "name", "Its name, code and, where there are several, store"),
         Column("30 days", None, "Units a day over the last 30 days"),
         Column("Revenue", "revenue", f"Net sales of the last {days} days", number=True),
-        Column("Trend", "growth", f"Revenue of the last {half} days against the {half} before", number=True),
+        Column(
+            "Trend",
+            "growth",
+            f"Revenue of the last {half} days against the {half} before, where it sold on at least {steady} of the "
+            "last 28: of fewer sales it would be chance",
+            number=True,
+        ),
         Column("Margin", "gross_margin_28d_pct", "Gross margin per revenue of the last 28 days", number=True),
         Column(
             "Forecast", "forecast_units_28d", "Units expected in the next 28 days, with an 80 % interval", number=True
@@ -104,8 +111,12 @@ def _total(page: Page, query: Filters) -> dict[str, str | bool]:
         "change": words.trend_short(growth),
         "margin": words.percent(totals.gross_margin_28d_pct),
         "forecast": words.units(totals.forecast_units_28d),
+        "interval": None
+        if totals.forecast_units_28d_p10 is None
+        else (words.rough(totals.forecast_units_28d_p10), words.rough(totals.forecast_units_28d_p90)),
         "cost_known": totals.gross_margin_28d is not None,
         "price": words.count(totals.attention[Attention.PRICE]),
+        "counted": totals.counted > 0,
         "cover": words.count(totals.attention[Attention.COVER]),
         "shelf": words.count(totals.attention[Attention.SHELF]),
         "weak": words.count(totals.attention[Attention.FORECAST]),
@@ -113,7 +124,7 @@ def _total(page: Page, query: Filters) -> dict[str, str | bool]:
 
 
 def _row(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> dict[str, Any]:
-    growth = row["growth_wow_pct" if query.days == "7" else "growth_28d_pct"]
+    growth, trend = (row[f"{name}_{'wow' if query.days == '7' else '28d'}_pct"] for name in ("growth", "trend"))
     expected = row["forecast_units_28d"]
     return {
         "path": product_path(row["store"], row["product"]),
@@ -122,13 +133,14 @@ def _row(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> di
         "store": names.get(row["store"], row["store"]),
         "spark": sparkline(row["units_by_day_30d"]),
         "revenue": words.count(row[f"revenue_{query.days}d"]),
-        "trend": words.trend(growth),
-        "change": words.trend_short(growth),
+        "rare": growth is not None and trend is None,
+        "trend": words.trend(trend),
+        "change": words.trend_short(trend),
         "margin": words.percent(row["gross_margin_28d_pct"]),
         "forecast": words.units(expected),
         "interval": None
         if expected is None
-        else (words.units(row["forecast_units_28d_p10"]), words.units(row["forecast_units_28d_p90"])),
+        else (words.rough(row["forecast_units_28d_p10"]), words.rough(row["forecast_units_28d_p90"])),
         "status": row["status"] or "",
         "hint": words.price_hint(row),
         "shelf": words.shelf(row),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.advice import Advice, AdviceError, advice_for
 from emma_platform.serving.changes import Change, explain_change
 from emma_platform.serving.freshness import freshness
+from emma_platform.serving.listing import STEADY_DAYS
 from emma_platform.serving.periods import DEFAULT_DAYS, Period
 from emma_platform.serving.price_curve import price_curve
 from emma_platform.serving.product_page import ProductPage
@@ -62,6 +63,8 @@ class Card:
         value, note: what is shown, large and small.
         change_pct: None where there is nothing to compare with.
         why: the name for the question why, or None.
+        neutral: more of it is neither good nor bad.
+        rare: it sold too seldom for a change to be more than chance.
     """
 
     label: str
@@ -70,6 +73,8 @@ class Card:
     note: str = ""
     change_pct: float | None = None
     why: str | None = None
+    neutral: bool = False
+    rare: bool = False
 
 
 def product_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
@@ -202,7 +207,7 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
         else "not sold often enough"
     )
     cover = "" if row["on_hand"] is None else f"{words.units(row['on_hand'])} on hand"
-    return [
+    found = [
         Card("Revenue, 28 days", "revenue_28d", words.money(row["revenue_28d"]),
              f"rank {row['revenue_rank_28d']} in the store", _change(now["revenue"], before["revenue"]), "revenue"),
         Card("Units, 28 days", "units_28d", words.units(row["units_28d"]), f"on {row['selling_days_28d']} of 28 days",
@@ -211,13 +216,15 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
              _margin(row), margin, None if row["gross_margin_28d"] is None else "gross_margin"),
         Card("Average price", "average_price_28d", words.price(row["average_price_28d"]),
              "" if row["unit_cost"] is None else f"cost {words.price(row['unit_cost'])}",
-             _change(row["average_price_28d"], price_before)),
+             _change(row["average_price_28d"], price_before), neutral=True),
         Card("Forecast, 28 days", "forecast_units_28d", words.units(row["forecast_units_28d"]), interval,
              _change(row["forecast_units_28d"], float(row["units_28d"]))),
         Card("Stock lasts", "days_of_cover",
              words.UNKNOWN if row["days_of_cover"] is None else f"{row['days_of_cover']:.0f} days",
              cover or "no stock count"),
     ]  # fmt: skip
+    rare = _selling_days(page, row["day"]) < STEADY_DAYS
+    return [replace(card, rare=rare and card.change_pct is not None and not card.neutral) for card in found]
 
 
 def _named(shown: Shown, scope: StoreScope, product: str) -> Mapping[str, Any]:
@@ -244,6 +251,13 @@ def _sums(page: ProductPage, last_day: date) -> Mapping[str, float | None]:
     after, to = (pa.scalar(last_day - timedelta(days=back)) for back in (DEFAULT_DAYS, 0))
     rows = page.kpis.filter(pc.and_(pc.greater(day, after), pc.less_equal(day, to)))
     return {name: None if rows[name].null_count else float(pc.sum(rows[name]).as_py() or 0) for name in _SUMMED}
+
+
+def _selling_days(page: ProductPage, last_day: date) -> int:
+    """The days with a sale among those that are compared."""
+    first = pa.scalar(last_day - timedelta(days=2 * DEFAULT_DAYS - 1))
+    sold = page.kpis.filter(pc.and_(pc.greater_equal(page.kpis["day"], first), pc.greater(page.kpis["sold_units"], 0)))
+    return sold.num_rows
 
 
 def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:

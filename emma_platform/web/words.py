@@ -6,6 +6,7 @@ Belongs here: formats and short sentences, pure. Does not belong here: the advic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ UNKNOWN = "–"
 """What is not known is not zero."""
 
 _CENTS_BELOW = 100
+_THOUSANDS_FROM, _MILLIONS_FROM = 9_999.5, 999_500
 _CENT = 0.01
 
 
@@ -43,6 +45,13 @@ def units(value: Amount | None) -> str:
     if value is None:
         return UNKNOWN
     return (f"{value:,.1f}".removesuffix(".0") if abs(float(value)) < 10 else f"{value:,.0f}").replace("-", "−")  # noqa: PLR2004
+
+
+def rough(value: Amount | None) -> str:
+    """Units that nobody knows to the last one, as the bounds of a forecast: `932k`, `5.3m`."""
+    if value is None or abs(float(value)) < _THOUSANDS_FROM:
+        return units(value)
+    return f"{float(value) / 1e6:.3g}m" if float(value) >= _MILLIONS_FROM else f"{float(value) / 1e3:,.0f}k"
 
 
 def percent(value: Amount | None, digits: int = 0) -> str:
@@ -119,7 +128,8 @@ def price_hint(row: Mapping[str, Any]) -> str:
     if status == "hold":
         return f"keep {price(row['current_price'])}"
     if status == "blocked":
-        return "no advice: " + str(row["recommendation_reason"]).removeprefix("No advice: ").split(";")[0].rstrip(".")
+        reason = str(row["recommendation_reason"]).removeprefix("No advice: ")
+        return "no advice: " + re.split(r"; | \(|, (?:so|because) ", reason, maxsplit=1)[0].rstrip(".")
     return "not enough price history"
 
 
@@ -157,8 +167,8 @@ def trend_short(change_pct: float | None) -> str:
 
 
 _FILTERS = (
-    count, money, price, units, percent, share, signed, signed_price, signed_count, day, short_day, last_day, moment,
-    when, chance, trend,
+    count, money, price, units, rough, percent, share, signed, signed_price, signed_count, day, short_day, last_day,
+    moment, when, chance, trend,
 )  # fmt: skip
 FILTERS: Mapping[str, Callable[..., Any]] = {function.__name__: function for function in _FILTERS}
 """The same words for templates."""

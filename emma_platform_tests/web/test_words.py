@@ -26,6 +26,11 @@ ROW: dict[str, Any] = {
         (words.units(3.0), "3"),
         (words.units(3.25), "3.2"),
         (words.units(1234.4), "1,234"),
+        (words.rough(9_999.4), "9,999"),
+        (words.rough(Decimal(12_345)), "12k"),
+        (words.rough(999_499), "999k"),
+        (words.rough(5_314_110), "5.31m"),
+        (words.rough(None), "–"),
         (words.percent(-4.4), "−4 %"),
         (words.share(0.336, 1), "33.6 %"),
         (words.signed(2.5), "+2.50"),
@@ -54,6 +59,18 @@ def test_numbers_and_days(said: str, as_text: str) -> None:
         (
             {"status": "blocked", "recommendation_reason": "No advice: its cost is not known; add unit_cost."},
             "no advice: its cost is not known",
+        ),
+        (
+            {
+                "status": "blocked",
+                "recommendation_reason": "No advice: it was not sold for a cent or more in the days looked at, so no "
+                "price is known.",
+            },
+            "no advice: it was not sold for a cent or more in the days looked at",
+        ),
+        (
+            {"status": "blocked", "recommendation_reason": "No advice: it sells below cost (cost 2.00, price 1.00)."},
+            "no advice: it sells below cost",
         ),
         ({"status": None}, "not enough price history"),
     ],

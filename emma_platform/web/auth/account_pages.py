@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from emma_platform.model.access import Permission
 from emma_platform.web.auth import cookies, passwords, second_factor, sessions, sign_in, tokens, users
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
@@ -19,6 +20,15 @@ from emma_platform.web.auth.users import User
 from emma_platform.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
+
+PERMISSION_WORDS = {
+    Permission.READ: "see figures",
+    Permission.EXPORT: "take files, use the API",
+    Permission.DECIDE: "decide on prices",
+    Permission.QUERY: "ask in SQL",
+    Permission.LINEAGE: "look at Dagster",
+}
+"""What a token may be given, as the form says it."""
 
 Person = Annotated[Session, Depends(person)]
 Confirmed = Annotated[Session, Depends(confirmed)]
@@ -99,7 +109,7 @@ def account(request: Request, session: Session, message: str = "", status: int =
     known = {
         "now": now,
         "confirmed": session.is_confirmed(now),
-        "giveable": sorted(user.role.permissions & tokens.GIVEABLE),
+        "giveable": [(one, said) for one, said in PERMISSION_WORDS.items() if one in user.role.permissions],
         "longest_days": tokens.LONGEST_DAYS,
         "message": message,
         "new_token": new_token,

@@ -25,6 +25,14 @@ from emma_platform.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
+ROLE_WORDS = {
+    Role.OWNER: "owner: everything, every store, these pages",
+    Role.ANALYST: "analyst: reads every store, also in SQL; decides nothing",
+    Role.MANAGER: "manager: reads and decides on prices in their stores",
+    Role.ENGINEER: "engineer: reads every store, runs Dagster",
+}
+"""What a role is, for who gives it."""
+
 Administrator = Annotated[Session, Depends(administrator)]
 MayLook = Annotated[Signed, Depends(require(Permission.ADMINISTER))]
 ChosenRole = Annotated[Role, Form()]
@@ -35,7 +43,7 @@ def people_page(request: Request, _signed: MayLook) -> Response:
     """All users, and the form for a new one."""
     with auth_of(request).database.reading() as connection:
         everyone = users.everyone(connection)
-    return render(request, "auth/people.html", {"everyone": everyone, "roles": list(Role), **_confirmed(request)})
+    return render(request, "auth/people.html", {"everyone": everyone, "roles": ROLE_WORDS, **_confirmed(request)})
 
 
 @router.post("/people")
@@ -164,7 +172,7 @@ def _person(request: Request, number: int, link_token: str | None = None) -> Res
         }
     link = None if link_token is None else links.address(auth.settings, link_token, str(request.base_url))
     return render(
-        request, "auth/person.html", values | {"roles": list(Role), "link": link, "now": now, **_confirmed(request)}
+        request, "auth/person.html", values | {"roles": ROLE_WORDS, "link": link, "now": now, **_confirmed(request)}
     )
 
 
