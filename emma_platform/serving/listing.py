@@ -29,10 +29,10 @@ from emma_platform.serving.contents import PRODUCT_OVERVIEW
 LISTED = (
     "store", "product", "name", "category", "day", "units_7d", "units_28d", "revenue_7d", "revenue_28d",
     "growth_wow_pct", "growth_28d_pct", "selling_days_28d", "gross_margin_28d", "forecast_units_28d",
-    "forecast_units_28d_p10", "forecast_units_28d_p90", "forecast_skill_vs_seasonal_naive", "current_price", "recommended_price", "status",
-    "expected_profit_uplift_p10", "expected_profit_uplift_p50", "expected_profit_uplift_p90", "probability_of_gain",
-    "recommendation_reason", "on_hand", "days_of_cover", "empty_shelf_since", "empty_shelf_probability", "abc_class",
-    "units_by_day_30d",
+    "forecast_units_28d_p10", "forecast_units_28d_p90", "forecast_skill_vs_seasonal_naive", "current_price",
+    "recommended_price", "status", "expected_profit_uplift_p10", "expected_profit_uplift_p50",
+    "expected_profit_uplift_p90", "probability_of_gain", "recommendation_reason", "on_hand", "days_of_cover",
+    "empty_shelf_since", "empty_shelf_probability", "abc_class", "units_by_day_30d",
 )  # fmt: skip
 """What the list shows of `product_overview`."""
 
@@ -43,7 +43,7 @@ MARGIN = Column(
 
 STEADY_DAYS = 6
 """A product that sold on fewer of the last 28 days is a rare seller. That all of six days fall into the same half of
-them is chance once in 32 times (a sign test: 2 * 0.5^6), that all of five do once in 16: too often to call it a trend."""
+them is chance once in 32 times (a sign test: 2 * 0.5^6), that all of five do once in 16: too often for a trend."""
 
 
 def _trend(name: str, growth: str, days: int) -> Column:

@@ -102,7 +102,7 @@ def _columns(query: Filters) -> list[Column]:
     ]
 
 
-def _total(page: Page, query: Filters) -> dict[str, str | bool]:
+def _total(page: Page, query: Filters) -> dict[str, Any]:
     totals = page.totals
     growth = totals.growth_wow_pct if query.days == "7" else totals.growth_28d_pct
     return {

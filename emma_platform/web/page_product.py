@@ -202,7 +202,7 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
     sold, brought = before["sold_units"], before["sold_revenue"]
     price_before = brought / sold if brought and sold else None
     interval = (
-        f"80 %: {words.units(row['forecast_units_28d_p10'])} to {words.units(row['forecast_units_28d_p90'])} units"
+        f"80 %: {words.rough(row['forecast_units_28d_p10'])} to {words.rough(row['forecast_units_28d_p90'])} units"
         if row["forecast_units_28d"] is not None
         else "not sold often enough"
     )
@@ -255,9 +255,9 @@ def _sums(page: ProductPage, last_day: date) -> Mapping[str, float | None]:
 
 def _selling_days(page: ProductPage, last_day: date) -> int:
     """The days with a sale among those that are compared."""
-    first = pa.scalar(last_day - timedelta(days=2 * DEFAULT_DAYS - 1))
-    sold = page.kpis.filter(pc.and_(pc.greater_equal(page.kpis["day"], first), pc.greater(page.kpis["sold_units"], 0)))
-    return sold.num_rows
+    first = last_day - timedelta(days=2 * DEFAULT_DAYS - 1)
+    sold = zip(page.kpis["day"].to_pylist(), charts.values(page.kpis, "sold_units"), strict=True)
+    return sum(1 for day, units in sold if day and day >= first and units)
 
 
 def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:
