@@ -13,6 +13,14 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from emma_platform.model.access import Role
+
+_EVERYBODY = "everybody"
+
+
+def _names(listed: str) -> list[str]:
+    return [name for part in listed.split(",") if (name := part.strip())]
+
 
 class Settings(BaseSettings):
     """The platform's settings; each is read from the environment as EMMA_ and its name in capitals."""
@@ -66,6 +74,14 @@ class Settings(BaseSettings):
     oidc_name_claim: str = Field(
         "preferred_username", description="The claim that holds a user's name; nobody may be able to choose it."
     )
+    second_factor_for: str = Field(
+        "", description="Roles that must have a second factor, by commas, or everybody; empty, it is offered to all."
+    )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="A file with a key (openssl rand -base64 32) that the secrets of second factors are encrypted"
+        " with; needs cryptography, which the extra oidc brings.",
+    )
     session_idle_minutes: int = Field(30, ge=1, description="A session that is not used for so long ends.")
     session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
     audit_days: int = Field(400, ge=1, description="Lines of the audit log are deleted after so many days.")
@@ -84,6 +100,23 @@ class Settings(BaseSettings):
     )
     maintenance_cron: str = Field("30 3 * * *", description="When maintenance runs, in UTC, as cron writes it.")
 
+    @field_validator("second_factor_for")
+    @classmethod
+    def _are_roles(cls, roles: str) -> str:
+        """Whom nobody would ask for a second factor, because of a slip in a name, is noticed here."""
+        known = [*Role, _EVERYBODY]
+        if wrong := [name for name in _names(roles) if name not in known]:
+            raise ValueError(f"there is no role {', '.join(wrong)}; there are {', '.join(known)}")
+        return roles
+
+    @field_validator("secrets_key_file")
+    @classmethod
+    def _can_encrypt(cls, file: Path | None) -> Path | None:
+        """What encrypts comes with an extra: said here, and not at the first second factor."""
+        if file is not None and find_spec("cryptography") is None:
+            raise ValueError("a key needs cryptography: pip install emma-platform[oidc]")
+        return file
+
     @field_validator("forecast_engine")
     @classmethod
     def _is_installed(cls, engine: str) -> str:
@@ -91,6 +124,12 @@ class Settings(BaseSettings):
         if engine == "best" and find_spec("lightgbm") is None:
             raise ValueError("best needs LightGBM: pip install emma-platform[boosting], or choose fast")
         return engine
+
+    @property
+    def second_factor_roles(self) -> frozenset[Role]:
+        """The roles that must have a second factor."""
+        names = _names(self.second_factor_for)
+        return frozenset(Role) if _EVERYBODY in names else frozenset(map(Role, names))
 
     @property
     def landing(self) -> Path:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from emma_platform.model.access import Permission
-from emma_platform.web.auth import cookies, passwords, second_factor, sessions, sign_in, tokens, users
+from emma_platform.web.auth import cookies, notices, passwords, second_factor, sessions, sign_in, tokens, users
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
 from emma_platform.web.auth.state import auth_of, confirmed, log, person
@@ -104,6 +104,7 @@ def account(request: Request, session: Session, message: str = "", status: int =
             "here": session.id,
             "sessions": sessions.of_user(connection, user.id, now, auth.ages),
             "tokens": tokens.of_user(connection, user.id),
+            "events": notices.recent(connection, user.name),
             "codes_left": second_factor.recovery_codes_left(connection, user.id),
         }
     known = {
@@ -111,6 +112,7 @@ def account(request: Request, session: Session, message: str = "", status: int =
         "confirmed": session.is_confirmed(now),
         "giveable": [(one, said) for one, said in PERMISSION_WORDS.items() if one in user.role.permissions],
         "longest_days": tokens.LONGEST_DAYS,
+        "demanded": user.role in auth.demanded,
         "message": message,
         "new_token": new_token,
     }

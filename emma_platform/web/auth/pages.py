@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from emma_platform.web.auth import (
     account_pages,
     audit_page,
+    enrol_pages,
     link_pages,
     oidc,
     people_pages,
@@ -20,6 +21,7 @@ from emma_platform.web.auth import (
 
 router = APIRouter(include_in_schema=False)
 for _part in (
-    sign_in_pages, oidc, link_pages, account_pages, second_factor_pages, token_pages, people_pages, audit_page,
+    sign_in_pages, enrol_pages, oidc, link_pages, account_pages, second_factor_pages, token_pages, people_pages,
+    audit_page,
 ):  # fmt: skip
     router.include_router(_part.router)

@@ -4,7 +4,7 @@ Belongs here: tables and columns. Does not belong here: how a database comes to 
 statement on them (the module that each table belongs to).
 
 Of passwords, tokens, links and codes only hashes are kept: who reads the database can sign in as nobody. A second
-factor's secret has to be kept as it is, because codes are computed from it.
+factor's secret has to be kept itself, because codes are computed from it: closed where there is a key (`seal`).
 """
 
 from __future__ import annotations

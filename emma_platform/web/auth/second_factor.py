@@ -16,13 +16,18 @@ import sqlalchemy as sa
 
 from emma_platform.web.auth.random_tokens import hash_of
 from emma_platform.web.auth.schema import recovery_codes, users
+from emma_platform.web.auth.seal import Seal
 from emma_platform.web.auth.users import User
+
+OPEN = Seal()
+"""Secrets are kept as they are."""
 
 STEP_SECONDS = 30
 WINDOW = 1
 """Steps before and after the present one whose codes count: clocks differ."""
 
 RECOVERY_CODES = 10
+WRONG_FIRST_CODE = "This code is wrong. Look at the clock of your phone, and try the next."
 _RECOVERY_BYTES = 10
 """80 bits: beyond guessing, and still short enough to type."""
 
@@ -52,8 +57,8 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
     return next((step for step in steps if _same(totp.generate_otp(step), code)), None)
 
 
-def accept(connection: sa.Connection, user: User, typed: str, now: datetime) -> str | None:
-    """Accept a code of the app or a recovery code, each of them once.
+def accept(connection: sa.Connection, user: User, typed: str, now: datetime, seal: Seal = OPEN) -> str | None:
+    """Accept a code of the app or a recovery code, each of them once; the latter also where no key opens the secret.
 
     Returns:
         "code" or "recovery code" when it was right, else None.
@@ -61,19 +66,35 @@ def accept(connection: sa.Connection, user: User, typed: str, now: datetime) -> 
     code = "".join(typed.split()).lower()
     if user.totp_secret is None:
         return None
-    step = step_of(user.totp_secret, code, now)
+    secret = seal.open(user.totp_secret, user.id)
+    step = None if secret is None else step_of(secret, code, now)
     if step is not None:
         return "code" if _use_step(connection, user.id, step) else None
     return "recovery code" if _use_recovery_code(connection, user.id, code, now) else None
 
 
-def turn_on(connection: sa.Connection, user: int, secret: str, step: int) -> list[str]:
+def turn_on(connection: sa.Connection, user: int, secret: str, step: int, seal: Seal = OPEN) -> list[str]:
     """Ask a user for codes of this secret from now on; returns their recovery codes, which are kept nowhere."""
-    connection.execute(sa.update(users).where(users.c.id == user).values(totp_secret=secret, totp_last_step=step))
+    kept = {"totp_secret": seal.close(secret, user), "totp_last_step": step}
+    connection.execute(sa.update(users).where(users.c.id == user).values(kept))
     connection.execute(sa.delete(recovery_codes).where(recovery_codes.c.user_id == user))
     codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
     _keep(connection, user, codes)
     return codes
+
+
+def close_all(connection: sa.Connection, seal: Seal) -> int:
+    """Have every secret closed with the key of now; returns how many no key opens, which stay as they are."""
+    row, lost = users.c, 0
+    for user, kept in connection.execute(sa.select(row.id, row.totp_secret).where(row.totp_secret.is_not(None))).all():
+        if seal.is_current(kept, user):
+            continue
+        secret = seal.open(kept, user)
+        if secret is None:
+            lost += 1
+        else:
+            connection.execute(sa.update(users).where(row.id == user).values(totp_secret=seal.close(secret, user)))
+    return lost
 
 
 def turn_off(connection: sa.Connection, user: int) -> None:

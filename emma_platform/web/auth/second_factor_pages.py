@@ -12,9 +12,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from emma_platform.web.auth import second_factor
+from emma_platform.web.auth import account_pages, second_factor
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
+from emma_platform.web.auth.signed import NotAllowedError
 from emma_platform.web.auth.state import auth_of, confirmed, log
 from emma_platform.web.rendering import render
 
@@ -37,16 +38,18 @@ def turn_on(request: Request, session: Confirmed, secret: Secret, code: Code = "
     auth = auth_of(request)
     step = second_factor.step_of(secret, "".join(code.split()), auth.clock())
     if step is None:
-        return _form(request, session, secret, "This code is wrong. Look at the clock of your phone, and try the next.")
+        return _form(request, session, secret, second_factor.WRONG_FIRST_CODE)
     with auth.database.writing() as connection:
-        codes = second_factor.turn_on(connection, session.user, secret, step)
+        codes = second_factor.turn_on(connection, session.user, secret, step, auth.seal)
         log(request, connection, Event.SECOND_FACTOR_ON, subject=session.name)
     return render(request, "auth/recovery_codes.html", {"codes": codes})
 
 
 @router.post("/off")
 def turn_off(request: Request, session: Confirmed) -> Response:
-    """Turn it off."""
+    """Turn it off, where one's role does not demand it."""
+    if account_pages.own(request, session).role in auth_of(request).demanded:
+        raise NotAllowedError("a role that signs in without a second factor")
     with auth_of(request).database.writing() as connection:
         second_factor.turn_off(connection, session.user)
         log(request, connection, Event.SECOND_FACTOR_OFF, subject=session.name)

@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from emma_platform.web.auth import audit, cookies, second_factor, sessions, users
+from emma_platform.web.auth import audit, cookies, notices, second_factor, sessions, users
 from emma_platform.web.auth.attempts import Kind, place_of
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
@@ -114,9 +114,30 @@ def let_in(request: Request, user: User, onward: str, *, proved: bool = False, h
         proved: the second factor was asked for, or another sign-in answers for it.
         how: what they proved it with, for the log.
     """
+    enrols = user.totp_secret is None and user.role in auth_of(request).demanded
+    waits = enrols or (user.totp_secret is not None and not proved)
+    token = start(request, user, waits=waits, how=how)
+    target = onward
+    if waits:
+        target = f"/login/second-factor{'/new' if enrols else ''}?{onward_query(onward)}"
+    elif _has_news(request, user):
+        target = f"/account/news?{onward_query(onward)}"
+    answer = RedirectResponse(target, status_code=303)
+    cookies.give(request, answer, token)
+    return answer
+
+
+def start(request: Request, user: User, *, waits: bool, how: str) -> str:
+    """Start a session in place of the one that the browser had, and return its token.
+
+    Args:
+        request: what the user sent.
+        user: who proved to be one.
+        waits: the second factor is still to come; until then nobody is signed in.
+        how: what they proved it with, for the log.
+    """
     auth = auth_of(request)
     now = auth.clock()
-    waits = user.totp_secret is not None and not proved
     with auth.database.writing() as connection:
         _end_former(request, connection)
         sessions.forget_ended(connection, now, auth.ages)
@@ -127,10 +148,7 @@ def let_in(request: Request, user: User, onward: str, *, proved: bool = False, h
         )  # fmt: skip
         if not waits:
             log(request, connection, Event.SIGNED_IN, actor=user.name, detail=how)
-    target = f"/login/second-factor?{onward_query(onward)}" if waits else onward
-    answer = RedirectResponse(target, status_code=303)
-    cookies.give(request, answer, token)
-    return answer
+    return token
 
 
 def onward_query(onward: str) -> str:
@@ -147,6 +165,11 @@ def safe_onward(asked: str | None) -> str:
     return asked
 
 
+def _has_news(request: Request, user: User) -> bool:
+    with auth_of(request).database.reading() as connection:
+        return bool(notices.since_last_time(connection, user.name))
+
+
 def _end_former(request: Request, connection: sa.Connection) -> None:
     former = session_of(request)
     if former:
@@ -157,7 +180,7 @@ def _accept(request: Request, user: User, code: str) -> bool:
     """Whether a code of the second factor is right; used up and logged either way."""
     auth = auth_of(request)
     with auth.database.writing() as connection:
-        found = second_factor.accept(connection, user, code, auth.clock())
+        found = second_factor.accept(connection, user, code, auth.clock(), auth.seal)
         if found is None:
             log(request, connection, Event.SIGN_IN_FAILED, actor=user.name, detail="wrong second factor")
         elif found == "recovery code":

@@ -5,6 +5,7 @@ Belongs here: making it from the settings, and finding it from a request. Does n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,14 +13,17 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from fastapi import Request
 
-from emma_platform.model.access import Permission
+from emma_platform.model.access import Permission, Role
 from emma_platform.settings import Settings
-from emma_platform.web.auth import audit
+from emma_platform.web.auth import audit, second_factor
 from emma_platform.web.auth.attempts import Attempts, clock
 from emma_platform.web.auth.database import UserDatabase
 from emma_platform.web.auth.passwords import Passwords
+from emma_platform.web.auth.seal import Seal
 from emma_platform.web.auth.sessions import Ages, Session
 from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError, require
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Auth:
         passwords: hashes and verifies.
         attempts: counts.
         ages: how long sessions last.
+        demanded: the roles that must have a second factor.
+        seal: closes the secrets of second factors.
         clock: the moment that it is, in UTC.
     """
 
@@ -40,18 +46,27 @@ class Auth:
     passwords: Passwords
     attempts: Attempts
     ages: Ages
+    demanded: frozenset[Role]
+    seal: Seal
     clock: Callable[[], datetime]
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], datetime] = clock) -> Auth:
         """The sign-in of a home; its database is made, or brought up to date."""
+        seal = Seal.of(settings.secrets_key_file)
         database = UserDatabase(settings.users)
+        with database.writing() as connection:
+            lost = second_factor.close_all(connection, seal)
+        if lost:
+            _log.error("no key opens the second factors of %d users: recovery codes alone let them in", lost)
         return cls(
             settings,
             database,
             Passwords(passes=settings.password_passes, kibibytes=settings.password_kibibytes),
             Attempts(database, clock),
             Ages(timedelta(minutes=settings.session_idle_minutes), timedelta(days=settings.session_days)),
+            settings.second_factor_roles,
+            seal,
             clock,
         )
 
