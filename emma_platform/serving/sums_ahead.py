@@ -10,14 +10,14 @@ fraction of a millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
-from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.remembered import Remembered
 
@@ -28,7 +28,8 @@ DAYS_ALIKE = 0.2
 and 93 %; taken over its ten stores with r, of departments 88 % and of all five sums of the chain."""
 
 DAYS = 28
-_MOST_KEPT = 4
+_MOST_KEPT = 16
+"""Scopes whose stores are kept, over all publications: those of 20 stores with 27 categories take 0.4 MB."""
 
 OWN = f"""
 WITH own AS (
@@ -123,15 +124,6 @@ def _alike(stores: Sequence[Own]) -> float:
     return min(1.0, max(0.0, float((together**2 - squares).sum()) / pairs)) if pairs else 0.0
 
 
-def read(reader: Reader) -> Owns:
-    """What is kept of every store of a publication; read by the first who asks."""
-
-    def make() -> Owns:
-        return owns(reader.ask(EVERY_STORE, "sales_forecast_totals", OWN))
-
-    return _kept.of(reader.publication.file, make)
-
-
 def sum_ahead(
     reader: Reader, scope: StoreScope, *, stores: Collection[str] | None = None, category: str | None = None
 ) -> SumAhead | None:
@@ -143,6 +135,10 @@ def sum_ahead(
         stores: only these; None means all.
         category: only this category; None means all that is sold, "" what has no category.
     """
+
+    def read() -> Owns:
+        return owns(reader.ask(scope, "sales_forecast_totals", OWN))
+
     level = ("store", None) if category is None else ("category", category or None)
-    asked: Callable[[str], bool] = scope.allows if stores is None else set(stores).__contains__
-    return added([own for own in read(reader).get(level, ()) if scope.allows(own.store) and asked(own.store)])
+    found = _kept.of((reader.publication.file, scope), read).get(level, ())
+    return added([own for own in found if stores is None or own.store in stores])

@@ -14,9 +14,10 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from emma_platform.serving import sums_ahead
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.publication import ServingError, current
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.sums_ahead import sum_ahead
 
 LOOK_SECONDS = 1.0
 """How long an answer may lag behind the pointer, beside the time it takes to open what it points to."""
@@ -62,7 +63,7 @@ class CurrentReader:
             if found is not None and self._newest is not None and found != self._newest.publication:
                 newest = Reader(self._published)
                 newest.warm(self._newest)
-                sums_ahead.read(newest)
+                sum_ahead(newest, EVERY_STORE)
                 with self._lock:
                     self._newest = newest
         except ServingError as error:

@@ -62,7 +62,7 @@ def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, A
     names = shown.store_names(scope)
     several = len(names) > 1 and len(query.store) != 1
     address = query.address()
-    rows = [_row(row, names, query) for row in page.rows]
+    rows = [row_values(row, names, query) for row in page.rows]
     return {
         "asked": query,
         "list_query": address,
@@ -123,7 +123,8 @@ def _total(page: Page, query: Filters) -> dict[str, Any]:
     }
 
 
-def _row(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> dict[str, Any]:
+def row_values(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> dict[str, Any]:
+    """What `found.html` shows of a row of the list; `rare` where its change is of too few sales to be told."""
     growth, trend = (row[f"{name}_{'wow' if query.days == '7' else '28d'}_pct"] for name in ("growth", "trend"))
     expected = row["forecast_units_28d"]
     return {

@@ -47,6 +47,7 @@ from emma_platform.serving.publish import publish
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.receipts import receipt
 from emma_platform.serving.report_card import report_card
+from emma_platform.serving.sums_ahead import sum_ahead
 from emma_platform.settings import Settings
 from emma_platform.store.delta import DeltaStore
 from emma_platform.store.protocol import Whole
@@ -128,6 +129,7 @@ def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
             for s in each()
         ],
         "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
+        "sum_ahead": keyword(sum_ahead, stores=[None, *([store] for store in each())]),
         "receipt": [partial(receipt, store=store, product="P1") for store in each()],
         "freshness": [freshness],
         "compare": [partial(compare, before=earlier)],
@@ -186,6 +188,13 @@ def published(folder: Path, *, hidden: bool = True) -> Reader:
             status = ["hold" if store == "B2" else "explore" for store in rows["store"].to_pylist()]
             place = rows.schema.get_field_index("status")
             rows = rows.set_column(place, rows.schema.field(place), pa.array(status))
+        if name == "sales_forecast_totals":  # of whole stores, for days to come
+            level = rows.schema.get_field_index("level")
+            rows = rows.set_column(level, rows.schema.field(level), pa.array(["store"] * rows.num_rows))
+            for column in ("category", "actual_units"):
+                place = rows.schema.get_field_index(column)
+                nothing = pa.nulls(rows.num_rows, rows.schema.types[place])
+                rows = rows.set_column(place, rows.schema.field(place), nothing)
         if "store" in rows.column_names and not hidden:
             rows = rows.filter(pc.not_equal(rows["store"], HIDDEN))
         elif name == "set_aside_rows" and hidden:

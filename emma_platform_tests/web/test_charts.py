@@ -56,6 +56,15 @@ def test_promotions_and_empty_shelves_are_cut_to_the_days_shown() -> None:
     assert drawn["empty"] == [[today - 3, today - 2]]
 
 
+def test_the_sentence_names_the_days_it_counts_for_a_narrow_screen_draws_fewer() -> None:
+    row = {"sold_units_28d": 4, "forecast_units_28d": None}
+    runs = [{"first_day": LAST - timedelta(days=2), "last_day": LAST}]
+    drawn = charts.fan(page(kpis=SOLD, forecast=AHEAD, promotions=runs))
+    said = "4 sold in the last 28 days. From Thu 19 Nov to Sun 20 Dec: 3 days on promotion."
+    assert charts.fan_sentence(row, drawn) == said
+    assert charts.fan_sentence(row, charts.fan(page(kpis=SOLD))) == "4 sold in the last 28 days."
+
+
 def test_without_sales_and_forecast_there_is_nothing_to_draw() -> None:
     assert charts.fan(page()) == {}
     assert charts.fan_sentence(None, {}) == "There are no sales in the last 28 days."

@@ -6,16 +6,24 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.listing import Attention
+from emma_platform.serving.product_list import Asked, product_list
 from emma_platform.serving.publication import publications
+from emma_platform.serving.reader import Reader
+from emma_platform.settings import Settings
+from emma_platform.web import words
 from emma_platform.web.addresses import product_path
-from emma_platform.web.page_list import REASON_WORDS
+from emma_platform.web.filters import Filters
+from emma_platform.web.page_list import REASON_WORDS, row_values
 from emma_platform.web.page_product import GUARDRAIL_WORDS
+from emma_platform.web.rendering import fragment
 from emma_platform_tests.web.chain_home import own_home
 from emma_platform_tests.web.people import People, cheap, people
 
@@ -63,6 +71,39 @@ def test_page_and_api_filter_alike(company: People, query: str) -> None:
     shown = addresses(olga.get(f"/products?{query}").text)
     assert 0 < len(found) == len(shown)
     assert shown == [product_path(row["store"], row["product"]) for row in found]
+
+
+def test_page_and_api_have_the_same_interval_of_a_whole_store_and_none_of_a_search(company: People) -> None:
+    olga = company.signed_in("olga")
+
+    def shown_and_told(query: str) -> tuple[str, dict[str, Any]]:
+        foot = re.search(r"<tfoot>.*</tfoot>", olga.get(f"/products?{query}").text, re.DOTALL)
+        assert foot
+        return foot[0], olga.get(f"/api/v1/products?{query}").json()["totals"]
+
+    for query in ("", "store=S001", "category=Dairy", "store=S002&category=Dairy"):
+        foot, totals = shown_and_told(query)
+        low, high = totals["forecast_units_28d_p10"], totals["forecast_units_28d_p90"]
+        assert 0 < low < totals["forecast_units_28d"] < high
+        assert f"<small>{words.rough(low)} to {words.rough(high)}</small>" in foot
+    foot, totals = shown_and_told("q=a")
+    assert totals["forecast_units_28d"] > 0
+    assert totals["forecast_units_28d_p10"] is totals["forecast_units_28d_p90"] is None
+    assert "<small>" not in foot
+
+
+def test_a_change_of_too_few_sales_is_not_told(shared_home: Path) -> None:
+    reader = Reader(Settings(home=shared_home).published)
+    row = product_list(reader, EVERY_STORE, Asked()).rows[0] | {"growth_28d_pct": -100.0, "growth_wow_pct": -100.0}
+
+    def shown(**changed: object) -> str:
+        values = {"rows": [row_values(row | changed, {}, Filters())], "list_query": "", "several": False}
+        return fragment("found.html", values)
+
+    assert "▼ 100 %" in shown(trend_28d_pct=-100.0)
+    assert "few sales" in shown(trend_28d_pct=None)
+    assert "100 %" not in shown(trend_28d_pct=None)
+    assert "few sales" not in shown(trend_28d_pct=None, growth_28d_pct=None)
 
 
 def test_what_a_form_leaves_empty_filters_nothing_and_several_stores_stay_chosen(company: People) -> None:

@@ -42,7 +42,7 @@ def turn_on(request: Request, session: Confirmed, secret: Secret, code: Code = "
     with auth.database.writing() as connection:
         codes = second_factor.turn_on(connection, session.user, secret, step, auth.seal)
         log(request, connection, Event.SECOND_FACTOR_ON, subject=session.name)
-    return render(request, "auth/recovery_codes.html", {"codes": codes})
+    return render(request, "auth/recovery_codes.html", {"codes": codes, "onward": "/account"})
 
 
 @router.post("/off")
@@ -58,5 +58,5 @@ def turn_off(request: Request, session: Confirmed) -> Response:
 
 def _form(request: Request, session: Session, secret: str, message: str = "") -> Response:
     address = second_factor.address_for_apps(session.name, secret, auth_of(request).settings.company)
-    values = {"secret": secret, "picture": second_factor.picture(address), "message": message}
+    values = {"secret": secret, "picture": second_factor.picture(address), "message": message, "demanded": False}
     return render(request, "auth/second_factor_new.html", values, status=400 if message else 200)

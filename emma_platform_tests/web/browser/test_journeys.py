@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from emma_platform.serving.publication import publications
 from emma_platform.web.auth import users
 from emma_platform_tests.web.browser.conftest import Open, Site, sign_in
+from emma_platform_tests.web.people import PASSWORD
 
 Keep = Callable[[Page, str], None]
 
@@ -198,6 +199,39 @@ def test_the_glossary_explains_the_figure_that_was_asked_about(open_page: Open, 
     page.wait_for_url("**/glossary#gross_margin_28d")
     expect(page.locator("[id='product_kpis.gross_margin_28d']")).to_be_in_viewport()
     keep(page, "glossary")
+
+
+def test_a_token_is_made_and_revoked_and_told_at_the_next_sign_in(open_page: Open, keep: Keep) -> None:
+    page = open_page("/account")
+    keep(page, "account")
+    page.get_by_label("What it is for").fill("the weekly report")
+    page.get_by_label("decide on prices").check()
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_text("Copy it now: it is not shown again.")).to_be_visible()
+    expect(page.get_by_role("cell", name="decide, export, read", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Events").get_by_role("cell", name="token made")).to_be_visible()
+    page.get_by_role("button", name="Revoke the weekly report").click()
+    expect(page.get_by_role("region", name="Events").get_by_role("cell", name="token revoked")).to_be_visible()
+    again = open_page("/login", storage_state=None)
+    again.get_by_label("Name").fill("olga")
+    again.get_by_label("Password").fill(PASSWORD)
+    again.get_by_role("button", name="Sign in", exact=True).click()
+    expect(again.get_by_role("heading", name="Since you last signed in")).to_be_visible()
+    expect(again.get_by_role("row").filter(has_text="the weekly report")).to_have_count(2)
+    keep(again, "account_news")
+    again.get_by_role("link", name="It was me, go on").click()
+    expect(again.locator("#status")).to_contain_text("products in 2 stores")
+
+
+def test_an_owner_looks_with_the_eyes_of_a_manager_and_back(site: Site, open_page: Open, keep: Keep) -> None:
+    page = open_page("/people")
+    page.get_by_role("link", name="max").click()
+    expect(page.get_by_label("Role", exact=True)).to_have_value("manager")
+    keep(page, "person")
+    page.get_by_role("button", name="See what max sees").click()
+    expect(page.locator("#status")).to_contain_text("29 products;")
+    page.get_by_role("button", name="Back to your own eyes").click()
+    expect(page.get_by_role("heading", name="People")).to_be_visible()
 
 
 @pytest.mark.parametrize("address", ["/products/S001/nothing", "/nowhere", "/products?known_on=never"])

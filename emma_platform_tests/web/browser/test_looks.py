@@ -36,9 +36,22 @@ def test_axe_finds_nothing_on_list_and_detail(open_page: Open, keep: Keep, schem
     assert findings(page) == []
 
 
-@pytest.mark.parametrize("address", ["/login", "/glossary", "/data", "/account", "/people"])
+OTHER_PAGES = ("/login", "/glossary", "/data", "/changes", "/account", "/people", "/people/3", "/audit", "/api")
+
+
+@pytest.mark.parametrize("address", OTHER_PAGES)
 def test_axe_finds_nothing_on_other_pages(open_page: Open, address: str) -> None:
     assert findings(open_page(address)) == []
+
+
+def test_other_pages_fit_a_phone_in_the_dark(open_page: Open, keep: Keep) -> None:
+    page = open_page("/glossary", width=390, height=844, color_scheme="dark")
+    for address in OTHER_PAGES[1:]:
+        page.goto(address)
+        keep(page, f"phone{address.replace('/', '_')}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
+        assert page.locator("nav.places a").last.bounding_box()["x"] < 390  # type: ignore[index]
+        assert findings(page) == [], address
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
