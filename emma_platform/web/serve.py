@@ -33,6 +33,7 @@ from emma_platform.serving.publication import ServingError, current
 from emma_platform.settings import Settings
 from emma_platform.web.auth import users
 from emma_platform.web.auth.database import UserDatabase
+from emma_platform.web.auth.seal import KeyFileError, Seal
 from emma_platform.web.companion import Companion
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ def _warn(settings: Settings, host: str, *, secure: bool) -> None:
         )
     try:
         published = current(settings.published) is not None
-    except ServingError as error:
+        Seal.of(settings.secrets_key_file)
+    except (ServingError, KeyFileError) as error:
         raise ServeError(str(error)) from error
     if not published:
         click.echo(f"Nothing is published yet: drop files into {settings.landing} and run `emma update`.", err=True)
