@@ -15,8 +15,8 @@ processes.set_forkserver_preload(
     [
         *LIBRARIES, "matplotlib.dates", "pyarrow.dataset", "upath",
         "emma_platform.engine.duckdb", "emma_platform.store.delta",
-        "emma_platform.transforms.calendar_kernel", "emma_platform.transforms.cap_kernel",
-        "emma_platform.transforms.count_kernel", "emma_platform.transforms.smoothing_kernel",
+        "emma_platform.transforms.calendar_kernel", "emma_platform.transforms.count_kernel",
+        "emma_platform.transforms.demand_kernel", "emma_platform.transforms.series_kernel",
         "emma_platform.transforms.stock_out_kernel", "emma_platform_tests.pipeline.victims",
     ]
 )  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +36,33 @@ class Event:
     on: Flags
 
 
+class Series(NamedTuple):
+    """A store's products side by side, for compiled loops that finish one before the next: products x days.
+
+    A product's days lie next to one another, so that all of it is in the first level cache: 419 days are 3 kB.
+
+    Attributes:
+        units: units sold.
+        known: the cell is evidence of demand.
+        promoted: the product is promoted; days to come included.
+        first_sale: per product the first day with a sale.
+        category: per product the number of its category.
+        weekday: of every day, days to come included.
+    """
+
+    units: Floats
+    known: Flags
+    promoted: Flags
+    first_sale: Codes
+    category: Codes
+    weekday: Codes
+
+
 @dataclass(frozen=True)
 class Demand:
     """One store's history and what is known of the days after it.
 
-    Arrays are days x products. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for
+    Arrays are days x products, each product's days next to one another in memory. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for
     the days of the forecast.
 
     Attributes:
@@ -77,6 +100,12 @@ class Demand:
     def unit(self, origin: int) -> Floats:
         """What each product is counted in, as known on day `origin`: 1 for pieces, 0.01 where parts are sold."""
         return np.where(self.first_part <= origin, _FINEST_UNIT, 1.0)
+
+    @cached_property
+    def series(self) -> Series:
+        """The same, products x days, as compiled loops take it."""
+        arrays = (np.ascontiguousarray(values.T) for values in (self.units, self.known, self.promoted))
+        return Series(*arrays, self.first_sale, self.categories, self.weekdays)
 
     @property
     def weekdays(self) -> Codes:
@@ -141,55 +170,43 @@ def read_demand(
         history_days: days of history, `made_on` included.
         horizon_days: days after `made_on` for which promotions and events are laid out.
     """
+    from emma_platform.transforms.demand_kernel import evidence, first_sold, lay_out, traded
+
     first = made_on - timedelta(days=history_days - 1)
     day = demand["day"].cast(pa.date32())
     inside = pc.and_(pc.greater_equal(day, pa.scalar(first)), pc.less_equal(day, pa.scalar(made_on)))
     if not pc.all(inside).as_py():
         demand = demand.filter(inside)
-    units = np.maximum(_numbers(demand["units"]), 0.0)
-    sold = units > 0
+    days = np.asarray(demand["day"].cast(pa.date32()).cast(pa.int32()).to_numpy())
+    units, on_hand = _numbers(demand["units"]), _numbers(demand["on_hand"])
+    names: Any = demand["product"].cast(pa.string()).combine_chunks().dictionary_encode()
+    name, spelled = names.indices.to_numpy(), names.dictionary.to_pylist()
+    start, sold = first_sold(days, name, units, len(spelled))
     if not sold.any():
         return None
-    days = np.asarray(demand["day"].cast(pa.date32()).cast(pa.int32()).to_numpy()).astype(np.int64)
-    start = int(days[sold].min())
-    products, codes = _products(demand["product"], sold)
-    keep = (codes >= 0) & (days >= start)
-    whole = bool(keep.all())
-    row, column = (days - start, codes) if whole else ((days - start)[keep], codes[keep])
-    length, width = _epoch(made_on) - start + 1, len(products)
-
-    table = np.zeros((length, width))
-    table[row, column] = units if whole else units[keep]
-    out = np.zeros((length, width), dtype=np.bool_)
-    on_hand = _numbers(demand["on_hand"])
-    empty = np.equal(on_hand, 0.0) & ~sold
-    out[row, column] = empty if whole else empty[keep]
-    in_stock = np.zeros((length, width), dtype=np.bool_)
-    in_stock[row, column] = on_hand > 0 if whole else (on_hand > 0)[keep]
-
+    products, rank = _sorted(spelled, sold)
+    length = _epoch(made_on) - start + 1
+    table, out, in_stock, latest = lay_out(days, name, units, on_hand, rank, start, length, len(products))
     closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
-    is_open = table.any(axis=1) & ~closed[:length]
-    first_sale = np.argmax(table > 0, axis=0)
-    known = is_open[:, None] & ~out
-    known &= np.arange(length)[:, None] >= first_sale
-    parts = table != np.rint(table)
-    categories, names = _categories(demand["category"], days, codes, width)
+    is_open = traded(table) & ~closed[:length]
+    known, first_sale, first_part = evidence(table, out, is_open)
+    categories, category_names = _categories(demand["category"].take(pa.array(latest)))
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
         made_on=made_on,
         products=products,
         categories=categories,
-        category_names=names,
-        units=table,
-        known=known,
-        out=out,
-        in_stock=in_stock,
+        category_names=category_names,
+        units=table.T,
+        known=known.T,
+        out=out.T,
+        in_stock=in_stock.T,
         open=is_open,
-        promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days),
+        promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days).T,
         closed=closed,
         events=events,
-        first_sale=first_sale.astype(np.int64),
-        first_part=np.where(parts.any(axis=0), np.argmax(parts, axis=0), length).astype(np.int64),
+        first_sale=first_sale,
+        first_part=first_part,
     )
 
 
@@ -202,37 +219,20 @@ def _numbers(column: pa.ChunkedArray[Any]) -> Floats:
     return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _products(column: pa.ChunkedArray[Any], sold: Flags) -> tuple[list[str], Codes]:
-    """The products with a sale, sorted, and each row's number among them (-1: none)."""
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    names: list[Any] = encoded.dictionary.to_pylist()
-    indices = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
-    seen = np.bincount(indices[sold], minlength=len(names)) > 0
-    ordered = sorted(np.flatnonzero(seen).tolist(), key=names.__getitem__)
+def _sorted(names: list[Any], sold: Flags) -> tuple[list[str], Codes]:
+    """The names of what was sold, sorted, and each name's number among them (-1: none)."""
+    ordered = sorted(np.flatnonzero(sold).tolist(), key=names.__getitem__)
     rank = np.full(len(names), -1, dtype=np.int64)
     rank[ordered] = np.arange(len(ordered))
-    return [names[index] for index in ordered], rank[indices]
+    return [names[index] for index in ordered], rank
 
 
-def _categories(
-    column: pa.ChunkedArray[Any], days: Codes, codes: Codes, width: int
-) -> tuple[Codes, tuple[str | None, ...]]:
-    """Each product's category on its latest day, numbered in the order of the names, and these names."""
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    names: list[Any] = encoded.dictionary.to_pylist()
-    rank = np.zeros(len(names) + 1, dtype=np.int64)
-    ordered = sorted(range(len(names)), key=names.__getitem__)
-    rank[ordered] = np.arange(1, len(names) + 1)
-    indices = np.asarray(encoded.indices.fill_null(len(names)).to_numpy(), dtype=np.int64)
-    latest = np.full(width, np.iinfo(np.int64).min)
-    mine = codes >= 0
-    np.maximum.at(latest, codes[mine], days[mine])
-    last = mine & (days == latest[codes])
-    category = np.zeros(width, dtype=np.int64)
-    category[codes[last]] = rank[indices[last]]
-    used, numbers = np.unique(category, return_inverse=True)
-    spelled = [None, *(names[index] for index in ordered)]
-    return numbers.astype(np.int64), tuple(spelled[number] for number in used.tolist())
+def _categories(latest: pa.ChunkedArray[Any]) -> tuple[Codes, tuple[str | None, ...]]:
+    """Each product's category on its latest day, numbered in the order of the names, none first, and these names."""
+    categories: list[str | None] = latest.cast(pa.string()).to_pylist()
+    names = sorted(set(categories), key=lambda name: (name is not None, name or ""))
+    number = {name: place for place, name in enumerate(names)}
+    return np.array([number[name] for name in categories], dtype=np.int64), tuple(names)
 
 
 def _of_store(rows: pa.Table, store: str) -> pa.Table:
@@ -258,7 +258,7 @@ def _calendar(calendar: pa.Table, *, store: str, start: int, length: int) -> tup
 
 
 def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: int, length: int) -> Flags:
-    """Which product is promoted on which day; a promotion that ends before it starts has no day."""
+    """Products x days, which is promoted when; a promotion that ends before it starts has no day."""
     rows = _of_store(promotions, store)
     places = {product: place for place, product in enumerate(products)}
     number = np.array([places.get(str(product), -1) for product in rows["product"].to_pylist()], dtype=np.int64)
@@ -267,7 +267,7 @@ def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: i
         for name in ("first_day", "last_day")
     )
     valid = (number >= 0) & (last >= np.maximum(first, 0)) & (first < length)
-    changes = np.zeros((length + 1, len(products)), dtype=np.int32)
-    np.add.at(changes, (np.maximum(first[valid], 0), number[valid]), 1)
-    np.add.at(changes, (np.minimum(last[valid], length - 1) + 1, number[valid]), -1)
-    return np.asarray(np.cumsum(changes[:-1], axis=0) > 0, dtype=np.bool_)
+    changes = np.zeros((len(products), length + 1), dtype=np.int32)
+    np.add.at(changes, (number[valid], np.maximum(first[valid], 0)), 1)
+    np.add.at(changes, (number[valid], np.minimum(last[valid], length - 1) + 1), -1)
+    return np.asarray(np.cumsum(changes[:, :-1], axis=1) > 0, dtype=np.bool_)

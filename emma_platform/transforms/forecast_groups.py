@@ -18,8 +18,8 @@ import numpy as np
 
 from emma_platform.transforms.count_intervals import LEVELS, exact_quantiles
 from emma_platform.transforms.demand import Codes, Demand, Floats
-from emma_platform.transforms.forecast_origin import NEW_DAYS, OriginForecast, after_first_sale
-from emma_platform.transforms.smoothing import RATES, level_path
+from emma_platform.transforms.forecast_origin import NEW_DAYS, OriginForecast
+from emma_platform.transforms.smoothing import RATES
 
 DISTANCES = (1, 7, 28)
 """The days ahead at which the errors of sums are measured; between them the variance is interpolated."""
@@ -103,23 +103,20 @@ def measure_spread(demand: Demand, made: OriginForecast, groups: Groups) -> Spre
     The forecasts whose errors are taken are those of the level as it stood 1, 7 and 28 days before, with the factors of
     today. A common share of 10 % counts as 14 days of evidence.
     """
-    fitted, past = made.fitted, slice(0, made.origin + 1)
-    lift = fitted.factors.on(demand, past)
-    known = after_first_sale(demand, made.origin)
-    levels = level_path(
-        fitted.start, np.minimum(demand.units[past] / lift, fitted.caps), known, RATES, fitted.rate_weights
-    )
-    age = np.arange(made.origin + 1)[:, None] - demand.first_sale
-    scale, share = (np.ones((len(DISTANCES), len(groups.unit))) for _ in range(2))
-    for number, distance in enumerate(DISTANCES):
-        first = max(_BURN_IN_DAYS + distance, made.origin + 1 - _ERROR_DAYS)
-        days = slice(first, made.origin + 1)
-        before = slice(first - distance, made.origin + 1 - distance)
-        counted = known[days] & (age[before] >= NEW_DAYS)
-        mean = levels[before] * lift[days] * counted
-        error = groups.sums(demand.units[days] * counted - mean) if len(mean) else np.zeros((0, len(groups.unit)))
-        expected = groups.sums(mean) if len(mean) else error
-        independent = groups.sums(fitted.variance(mean, np.array(float(distance)))) if len(mean) else error
+    from emma_platform.transforms.series_kernel import errors_of_sums
+
+    fitted, end, width = made.fitted, made.origin + 1, len(groups.names)
+    firsts = np.array([max(_BURN_IN_DAYS + distance, end - _ERROR_DAYS) for distance in DISTANCES])
+    found = np.zeros((len(DISTANCES), 3, width + 1, end))
+    errors_of_sums(
+        demand.series, fitted.factors.lift, fitted.caps, end, RATES,
+        np.array(fitted.rate_weights.T, order="C"), np.array(fitted.start.levels.T, order="C"), fitted.start.seen,
+        fitted.ratio, fitted.growth, np.array(DISTANCES), firsts, NEW_DAYS, found,
+    )  # fmt: skip
+    found[:, :, width] = found[:, :, :width].sum(axis=2)
+    scale, share = (np.ones((len(DISTANCES), width + 1)) for _ in range(2))
+    for number, first in enumerate(firsts.tolist()):
+        error, expected, independent = found[number, :, :, first:].transpose(0, 2, 1)
         scale[number], share[number] = _moments(error, independent, expected)
     return Spread(scale, share)
 

@@ -19,7 +19,7 @@ from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
 from emma_platform.transforms.forecast_groups import DISTANCES, Groups, measure_spread
 from emma_platform.transforms.forecast_origin import WEEK, OriginForecast, latest_known
 from emma_platform.transforms.forecast_totals import Totals
-from emma_platform.transforms.forecast_update import carried_on
+from emma_platform.transforms.smoothing import level_path
 
 DAYS = 28
 """The last days whose forecasts are looked back at."""
@@ -104,11 +104,9 @@ def look_back(history: Demand, origins: list[tuple[OriginForecast, Quantiles]], 
 
 def _levels(history: Demand, made: OriginForecast, end: int) -> Floats:
     """Each product's level on the origin and every day after it up to `end`."""
-    fitted, levels = made.fitted, [made.fitted.level]
-    for day in range(made.origin + 1, end + 1):
-        fitted = carried_on(fitted, history, slice(day, day + 1), made.new)
-        levels.append(fitted.level)
-    return np.stack(levels)
+    fitted, days = made.fitted, slice(made.origin + 1, end + 1)
+    path = level_path(fitted.end, history.series, fitted.factors.lift, fitted.caps, days, fitted.rate_weights)
+    return np.vstack([fitted.level, np.where(made.new, fitted.level, path)])
 
 
 def _ahead(history: Demand, made: OriginForecast, levels: Floats, days: Codes, distance: int) -> OriginForecast:

@@ -7,21 +7,21 @@ them is shown, intervals' calibration and scores (`forecast`, `forecast_scores`)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from emma_platform.transforms.count_intervals import of_another_measure, shrunk_ratios
 from emma_platform.transforms.demand import Codes, Demand, Flags, Floats
-from emma_platform.transforms.demand_caps import caps
 from emma_platform.transforms.demand_factors import Factors
 from emma_platform.transforms.smoothing import (
     ERROR_DISCOUNT,
     RATES,
     Smoothed,
     advance,
-    demand_pattern,
+    pattern_of,
     rate_weights,
-    smooth,
+    started,
 )
 
 DEAD_AFTER_DAYS = 182
@@ -39,6 +39,47 @@ _CLASS_DAYS = 1000.0
 _NAIVE_WEEKS = 8
 _START_PRODUCTS = 5
 _START_LONGEST_DAYS = 60.0
+
+
+class Sums(NamedTuple):
+    """Sums over the days of each product up to an origin; values are units over the factors, at most the cap.
+
+    Attributes:
+        cap: the cap on the product's values.
+        days: known days after that of the first sale: those that levels are estimated from.
+        value: values of these days.
+        square: squares of these values.
+        aged_days: these days, each worth less with age.
+        aged_value: values of these days, likewise.
+        early_days: those of these days that are among the first after the launch.
+        early_value: values of the early days.
+        known_days: all known days.
+        known_value: values of all known days.
+        sale_days: known days with a sale.
+        sale_units: units of these days.
+        sale_square: squares of these units.
+        last_sale: the last day with a sale; -1 without one.
+    """
+
+    cap: Floats
+    days: Floats
+    value: Floats
+    square: Floats
+    aged_days: Floats
+    aged_value: Floats
+    early_days: Floats
+    early_value: Floats
+    known_days: Floats
+    known_value: Floats
+    sale_days: Floats
+    sale_units: Floats
+    sale_square: Floats
+    last_sale: Floats
+
+    @classmethod
+    def empty(cls, width: int) -> Self:
+        """Nothing summed yet, for so many products."""
+        return cls(*np.zeros((len(cls._fields), width)))
 
 
 @dataclass(frozen=True)
@@ -69,11 +110,14 @@ class Fitted:
         """`share` of days so many days ahead: days x products; beyond its last week, that of the last."""
         return self.share[np.minimum((ahead - 1) // WEEK, len(self.share) - 1)]
 
+    @property
+    def growth(self) -> Floats:
+        """Per product what the ratio grows by with each day further ahead, relative to it."""
+        return np.asarray((self.rate_weights * RATES[:, None] ** 2).sum(axis=0), dtype=np.float64)
+
     def variance(self, mean: Floats, ahead: Floats) -> Floats:
         """The variance around means so many days ahead, in units squared; `ahead` broadcasts to `mean`."""
-        return np.asarray(
-            mean * self.ratio * (1.0 + (ahead - 1.0) * (self.rate_weights * RATES[:, None] ** 2).sum(axis=0))
-        )
+        return np.asarray(mean * self.ratio * (1.0 + (ahead - 1.0) * self.growth))
 
 
 @dataclass(frozen=True)
@@ -105,28 +149,20 @@ class OriginForecast:
 
 def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -> OriginForecast:
     """Forecast the `horizon` days after day `origin` (its index), with the factors as fitted on that day."""
-    past = slice(0, origin + 1)
-    units, known = demand.units[past], demand.known[past]
-    lift = factors.on(demand, past)
-    values = units / lift
-    cap = caps(values, known)
-    np.minimum(values, cap, out=values)
-    evidence = after_first_sale(demand, origin)
-    days = evidence.sum(axis=0).astype(np.float64)
-    overall, worth = _start(values, evidence)
-    start = smooth(values[:0], lift[:0], RATES, start=np.full(values.shape[1], overall), start_weight=worth)
-    lift *= evidence
-    run = advance(start, values, lift, RATES, discount=ERROR_DISCOUNT)
-    weights = rate_weights(
-        run.errors, demand_pattern(units, known), days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS
-    )
+    from emma_platform.transforms.series_kernel import sum_up
+
+    sums = Sums.empty(len(demand.products))
+    sum_up(demand.series, factors.lift, _LAUNCH_DAYS, ERROR_DISCOUNT ** np.arange(origin, -1, -1.0), origin + 1, sums)
+    start = started(*_start(sums))
+    run = advance(start, demand.series, factors.lift, sums.cap, slice(0, origin + 1))
+    pattern = pattern_of(sums.known_days, sums.sale_days, sums.sale_units, sums.sale_square)
+    weights = rate_weights(run.errors, pattern, sums.days, RATES, sharpness=_SHARPNESS, class_days=_CLASS_DAYS)
     level = (weights * run.levels).sum(axis=0)
-    aged = (ERROR_DISCOUNT ** np.arange(origin, -1, -1.0))[:, None] * evidence
-    total = np.maximum(aged.sum(axis=0), 1e-9)
-    squared = (weights * run.errors).sum(axis=0) / total
-    ratio = shrunk_ratios(squared, np.einsum("ij,ij->j", aged, values) / total, days)
+    aged_days = np.maximum(sums.aged_days, 1e-9)
+    squared = (weights * run.errors).sum(axis=0) / aged_days
+    ratio = shrunk_ratios(squared, sums.aged_value / aged_days, sums.days)
     new = (demand.first_sale <= origin) & (origin - demand.first_sale + 1 < NEW_DAYS)
-    level = np.where(new, _launch_level(demand, origin, values, known), level)
+    level = np.where(new, _launch_level(demand, origin, sums), level)
 
     future = slice(origin + 1, origin + 1 + horizon)
     closed = demand.closed_after(origin, horizon)
@@ -134,80 +170,53 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     mean[closed] = 0.0
     naive = seasonal_naive(demand, origin, horizon)
     naive[closed] = 0.0
-    fitted = Fitted(factors, cap, start, run, weights, level, ratio, np.ones((1, len(level))))
+    fitted = Fitted(factors, sums.cap, start, run, weights, level, ratio, np.ones((1, len(level))))
     variance = fitted.variance(mean, np.arange(1.0, horizon + 1)[:, None])
     boosted = np.zeros(len(level), dtype=np.bool_)
-    return OriginForecast(origin, mean, variance, naive, closed, _live(demand, origin), new, boosted, fitted)
+    live = sums.last_sale > max(origin - DEAD_AFTER_DAYS, -1)
+    return OriginForecast(origin, mean, variance, naive, closed, live, new, boosted, fitted)
 
 
-def _live(demand: Demand, origin: int) -> Flags:
-    recent = demand.units[max(0, origin + 1 - DEAD_AFTER_DAYS) : origin + 1]
-    return np.asarray((recent > 0).any(axis=0), dtype=np.bool_)
-
-
-def after_first_sale(demand: Demand, origin: int) -> Flags:
-    """What the level is estimated from: the known days after the first sale.
-
-    The first sale is why the history starts there; counting it doubles the rate of a product that sold once more. On a
-    store of 8,204 products that sell a few times a year it raised the bias from 11 % to 65 %.
-    """
-    evidence = demand.known[: origin + 1].copy()
-    launched = np.flatnonzero(demand.first_sale <= origin)
-    evidence[demand.first_sale[launched], launched] = False
-    return evidence
-
-
-def _start(values: Floats, evidence: Flags) -> tuple[float, float]:
-    """The level that a product starts from, and how many days of evidence that is worth.
+def _start(sums: Sums) -> tuple[Floats, float]:
+    """The level that each product starts from, and how many days of evidence that is worth.
 
     The mean and the weight of the gamma-Poisson posterior, both by moments over the store's products but those of
     another measure (Robbins, An empirical Bayes approach to statistics, 1956): variance within days over variance
     between products.
     """
-    days = evidence.sum(axis=0)
-    used = days > 1
-    if used.sum() < _START_PRODUCTS:
-        return 0.0, 0.0
-    count = days[used]
-    kept = values[:, used] * evidence[:, used]
-    rates = kept.sum(axis=0) / count
-    alike = ~of_another_measure(rates)
-    rates, count, kept = rates[alike], count[alike], kept[:, alike]
-    within = np.maximum(np.einsum("ij,ij->j", kept, kept) / count - rates * rates, 0.0)
+    width = len(sums.days)
+    used = np.flatnonzero(sums.days > 1)
+    if len(used) < _START_PRODUCTS:
+        return np.zeros(width), 0.0
+    used = used[~of_another_measure(sums.value[used] / sums.days[used])]
+    count, rates = sums.days[used], sums.value[used] / sums.days[used]
+    within = np.maximum(sums.square[used] / count - rates * rates, 0.0)
     mean = float((rates * count).sum() / count.sum())
     noise = float((within * count).sum() / count.sum())
     between = float((count * (rates - mean) ** 2).sum() / count.sum()) - noise * len(count) / float(count.sum())
     if mean <= 0:
-        return 0.0, 0.0
-    return mean, float(np.clip(noise / max(between, noise / _START_LONGEST_DAYS, 1e-300), 0.0, _START_LONGEST_DAYS))
+        return np.zeros(width), 0.0
+    worth = float(np.clip(noise / max(between, noise / _START_LONGEST_DAYS, 1e-300), 0.0, _START_LONGEST_DAYS))
+    return np.full(width, mean), worth
 
 
-def _launch_level(demand: Demand, origin: int, values: Floats, known: Flags) -> Floats:
+def _launch_level(demand: Demand, origin: int, sums: Sums) -> Floats:
     """Each product's mean, shrunk to what products of its category (else of the store) sold in their first 28 days.
 
     Only launches seen count: products that first sold more than 28 days after the store's first day, and are counted in
-    the same measure as the others. The day of the first sale counts for nothing, as in `after_first_sale`: with it, the
-    new ones among thousands that sell a few times a year (five stores of Complete Journey) were to sell 46 times what
-    they sold in 28 days, without it twice.
+    the same measure as the others. The day of the first sale counts for nothing, as in `smoothing.advance`: with it,
+    the new ones among thousands that sell a few times a year (five stores of Complete Journey) were to sell 46 times
+    what they sold in 28 days, without it twice.
     """
-    age = np.arange(origin + 1)[:, None] - demand.first_sale
-    launched = (demand.first_sale > _LAUNCH_DAYS) & (demand.first_sale <= origin)
-    later = known & (age > 0)
-    early = later & (age < _LAUNCH_DAYS) & launched
-    sold, days = np.where(early, values, 0.0).sum(axis=0), early.sum(axis=0).astype(np.float64)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    alike = ~of_another_measure(mean)
-    sold, days = sold * alike, days * alike
-    width = int(demand.categories.max(initial=-1)) + 1
-    group_sold = np.bincount(demand.categories, weights=sold, minlength=width)
-    group_days = np.bincount(demand.categories, weights=days, minlength=width)
+    mean = sums.known_value / np.maximum(sums.known_days, 1)
+    launched = (demand.first_sale > _LAUNCH_DAYS) & (demand.first_sale <= origin) & ~of_another_measure(mean)
+    sold, days = sums.early_value * launched, sums.early_days * launched
     if not days.any():
-        return np.asarray(mean, dtype=np.float64)
-    own_days = later.sum(axis=0)
-    own = np.where(later, values, 0.0).sum(axis=0)
+        return mean
+    group_sold, group_days = (np.bincount(demand.categories, weights=values) for values in (sold, days))
     store = sold.sum() / days.sum()
     group = np.where(group_days > 0, group_sold / np.maximum(group_days, 1.0), store)[demand.categories]
-    return np.asarray((_LAUNCH_STRENGTH_DAYS * group + own) / (_LAUNCH_STRENGTH_DAYS + own_days), dtype=np.float64)
+    return np.asarray((_LAUNCH_STRENGTH_DAYS * group + sums.value) / (_LAUNCH_STRENGTH_DAYS + sums.days))
 
 
 def seasonal_naive(demand: Demand, origin: int, horizon: int) -> Floats:

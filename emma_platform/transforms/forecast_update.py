@@ -15,7 +15,7 @@ import numpy as np
 
 from emma_platform.transforms.demand import Demand, Flags
 from emma_platform.transforms.forecast_origin import Fitted, OriginForecast, seasonal_naive
-from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, advance
+from emma_platform.transforms.smoothing import advance
 
 
 def carried_on(fitted: Fitted, demand: Demand, days: slice, new: Flags) -> Fitted:
@@ -27,10 +27,7 @@ def carried_on(fitted: Fitted, demand: Demand, days: slice, new: Flags) -> Fitte
         days: the new days, in order and without a gap.
         new: per product, launched shortly before the fit: its level stays that of its category's launches.
     """
-    lift = fitted.factors.on(demand, days)
-    values = np.minimum(demand.units[days] / lift, fitted.caps)
-    lift *= demand.known[days]
-    end = advance(fitted.end, values, lift, RATES, discount=ERROR_DISCOUNT)
+    end = advance(fitted.end, demand.series, fitted.factors.lift, fitted.caps, days)
     level = (fitted.rate_weights * end.levels).sum(axis=0)
     return replace(fitted, end=end, level=np.where(new, fitted.level, level))
 

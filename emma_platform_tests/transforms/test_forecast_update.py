@@ -5,9 +5,9 @@ import pytest
 
 from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
-from emma_platform.transforms.forecast_origin import after_first_sale, forecast_from
+from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
-from emma_platform.transforms.smoothing import ERROR_DISCOUNT, RATES, advance
+from emma_platform.transforms.smoothing import advance
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
     calendar,
@@ -54,10 +54,7 @@ def fit(demand):
 
 def test_it_is_the_recursion_run_through_in_one_go(demand, fit):
     fitted = fit.fitted
-    lift = fitted.factors.on(demand, slice(0, LAST + 1))
-    values = np.minimum(demand.units / lift, fitted.caps)
-    weights = lift * after_first_sale(demand, LAST)
-    whole = advance(fitted.start, values, weights, RATES, discount=ERROR_DISCOUNT)
+    whole = advance(fitted.start, demand.series, fitted.factors.lift, fitted.caps, slice(0, LAST + 1))
     made = updated(fit, demand, LAST, HORIZON)
     np.testing.assert_allclose(made.fitted.end.levels, whole.levels, rtol=1e-12)
     np.testing.assert_allclose(made.fitted.end.errors, whole.errors, rtol=1e-12)

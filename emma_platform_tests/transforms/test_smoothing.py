@@ -5,15 +5,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emma_platform.transforms.demand import Series
+from emma_platform.transforms.demand_factors import Lift
 from emma_platform.transforms.smoothing import (
     ERROR_DISCOUNT,
     RATES,
     Pattern,
     advance,
     demand_pattern,
+    level_path,
     rate_weights,
-    smooth,
+    started,
 )
+
+
+def laid_out(values, weights):
+    """Series whose units over their lift are `values`, weighted by `weights`, days x series; 0 is a day not known."""
+    days, width = values.shape
+    lift = np.where(weights > 0, weights, 1.0)
+    series = Series(
+        units=np.ascontiguousarray((values * lift).T),
+        known=np.ascontiguousarray(weights.T > 0),
+        promoted=np.zeros((width, days), dtype=bool),
+        first_sale=np.full(width, -1),
+        category=np.arange(width),
+        weekday=np.zeros(days, dtype=np.int64),
+    )
+    return series, Lift(np.ascontiguousarray(lift.T), np.ones((width, 7)), np.ones(width)), np.full(width, np.inf)
+
+
+def smooth(values, weights, rates, *, start, start_weight, discount=1.0):
+    return advance(
+        started(start, start_weight, rates),
+        *laid_out(values, weights),
+        slice(0, len(values)),
+        rates=rates,
+        discount=discount,
+    )
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 1.0])
@@ -76,9 +104,11 @@ def test_a_days_update_of_kept_state_equals_the_refit(cut, width, seed):
     options = {"start": start, "start_weight": float(rng.choice([0.0, 2.5, np.inf])), "discount": ERROR_DISCOUNT}
     refit = smooth(values, weights, RATES, **options)
     state = smooth(values[:cut], weights[:cut], RATES, **options)
-    kept = state.levels.copy()
+    kept, end, mixed = state.levels.copy(), state, rng.dirichlet(np.ones(len(RATES)), width).T
     for day in range(cut, 40):
-        state = advance(state, values[day : day + 1], weights[day : day + 1], RATES, discount=ERROR_DISCOUNT)
+        state = advance(state, *laid_out(values, weights), slice(day, day + 1))
+        level = level_path(end, *laid_out(values, weights), slice(cut, day + 1), mixed)[-1]
+        np.testing.assert_allclose(level, (mixed * state.levels).sum(axis=0), rtol=1e-12)
     np.testing.assert_array_equal(state.levels, refit.levels)
     np.testing.assert_array_equal(state.errors, refit.errors)
     np.testing.assert_array_equal(state.seen, refit.seen)
@@ -170,8 +200,8 @@ def test_what_is_expected_of_a_rare_seller_does_not_hang_on_its_last_sale():
     rates = np.random.default_rng(4).uniform(0.01, 0.03, 2_000)
     values = np.random.default_rng(5).poisson(rates, (360, 2_000)).astype(float)
     ones = np.ones_like(values)
-    state = smooth(values[:0], ones[:0], RATES, start=np.full(2_000, rates.mean()), start_weight=20.0)
-    run = advance(state, values, ones, RATES, discount=ERROR_DISCOUNT)
+    start = np.full(2_000, rates.mean())
+    run = smooth(values, ones, RATES, start=start, start_weight=20.0, discount=ERROR_DISCOUNT)
     pattern = demand_pattern(values, ones > 0)
     weights = rate_weights(run.errors, pattern, ones.sum(axis=0), RATES, sharpness=6.0, class_days=1_000.0)
     level = (weights * run.levels).sum(axis=0)
