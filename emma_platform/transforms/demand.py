@@ -62,8 +62,8 @@ class Series(NamedTuple):
 class Demand:
     """One store's history and what is known of the days after it.
 
-    Arrays are days x products, each product's days next to one another in memory. Days run from `first_day` to `made_on`; `promoted`, `closed` and the events go on for
-    the days of the forecast.
+    Arrays are days x products, each product's days next to one another in memory. Days run from `first_day` to
+    `made_on`; `promoted`, `closed` and the events go on for the days of the forecast.
 
     Attributes:
         products: product codes, sorted.

@@ -1,7 +1,7 @@
 """The rows of a store's sales laid out by product and day, compiled.
 
-Belongs here: the two passes over the rows and what follows from the cells alone. Does not belong here: names, promotions
-and the calendar (`demand`). Import it where it is called only: loading the compiler takes most of a second.
+Belongs here: the two passes over the rows and what follows from the cells alone. Does not belong here: names,
+promotions and the calendar (`demand`). Import it where it is called only: loading the compiler takes most of a second.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from emma_platform.transforms.forecast_origin import Sums
 _CAP_QUANTILE, _CAP_FACTOR, _CAP_MARGIN = 0.95, 4.0, 4.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _cap(values: Floats, known: Flags, end: int, largest: Floats) -> float:
     """The cap on a product's values: four times the 95 % quantile of its known days with a sale, and four more.
 
@@ -31,24 +31,25 @@ def _cap(values: Floats, known: Flags, end: int, largest: Floats) -> float:
     """
     count = 0
     for day in range(end):
-        if known[day] and values[day] > 0.0:
-            count += 1
+        count += 1 if known[day] and values[day] > 0.0 else 0
     if count == 0:
         return _CAP_MARGIN
-    kept, size = count - max(int(np.ceil(_CAP_QUANTILE * count)) - 1, 0), 0
+    kept, least = count - max(int(np.ceil(_CAP_QUANTILE * count)) - 1, 0), 0.0
+    for place in range(kept):
+        largest[place] = 0.0
     for day in range(end):
         value = values[day]
-        if known[day] and value > 0.0 and (size < kept or value > largest[kept - 1]):
-            size = min(size + 1, kept)
-            place = size - 1
+        if value > least and known[day]:
+            place = kept - 1
             while place > 0 and largest[place - 1] < value:
                 largest[place] = largest[place - 1]
                 place -= 1
             largest[place] = value
-    return _CAP_FACTOR * largest[kept - 1] + _CAP_MARGIN
+            least = largest[kept - 1]
+    return _CAP_FACTOR * least + _CAP_MARGIN
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def capped_means(series: Series, end: int) -> tuple[Floats, Floats]:
     """Per product the cap on its units, and the mean of the capped units of all days."""
     width = len(series.units)
@@ -62,7 +63,18 @@ def capped_means(series: Series, end: int) -> tuple[Floats, Floats]:
     return cap, mean
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _mean(values: Floats, known: Flags, end: int) -> float:
+    """The mean of the known days; 0 where there is none."""
+    total = days = 0.0
+    for day in range(end):
+        weight = 1.0 if known[day] else 0.0
+        total += values[day] * weight
+        days += weight
+    return total / max(days, 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def usual_levels(
     series: Series, cap: Floats, rare: Flags, alike: Flags, groups: int, half_window: int, end: int
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -87,39 +99,44 @@ def usual_levels(
     width = len(series.units)
     level, squared, mean = np.empty((width, end)), np.empty(width), np.empty(width)
     sold, expected = np.zeros((groups, end)), np.zeros((groups, end))
-    total, count = np.zeros(end + 1), np.zeros(end + 1)
+    window = 2 * half_window + 1
+    total, count = np.zeros(end + window), np.zeros(end + window)  # by day, `half_window` more before and after
+    value, plain = np.empty(end), np.empty(end)
     for one in range(width):
         units, known, promoted, own = series.units[one], series.known[one], series.promoted[one], level[one]
-        known_units = known_days = 0.0
         for day in range(end):
-            value, plain = min(units[day], cap[one]), known[day] and not promoted[day]
-            usual = 1.0 if plain and not rare[day] else 0.0
-            total[day + 1], count[day + 1] = total[day] + value * usual, count[day] + usual
-            known_units += value if known[day] else 0.0
-            known_days += 1.0 if known[day] else 0.0
-        overall = total[end] / count[end] if count[end] > 0.0 else known_units / max(known_days, 1.0)
+            value[day] = min(units[day], cap[one])
+            plain[day] = 1.0 if known[day] and not promoted[day] else 0.0
+        sum_before, days_before = 0.0, 0.0
         for day in range(end):
-            low, high = max(day - half_window, 0), min(day + half_window + 1, end)
-            number = count[high] - count[low]
-            own[day] = max(total[high] - total[low], 0.0) / number if number > 0.0 else overall
+            usual = 0.0 if rare[day] else plain[day]
+            sum_before += value[day] * usual
+            days_before += usual
+            total[half_window + 1 + day], count[half_window + 1 + day] = sum_before, days_before
+        for beyond in range(half_window + 1 + end, end + window):
+            total[beyond], count[beyond] = sum_before, days_before
+        overall = sum_before / days_before if days_before > 0.0 else _mean(value, known, end)
+        for day in range(end):
+            number = count[day + window] - count[day]
+            near = max(total[day + window] - total[day], 0.0) / max(number, 1.0)
+            own[day] = near if number > 0.0 else overall
         squares = levels = days = 0.0
         for day in range(end):
-            weight = 1.0 if known[day] and not promoted[day] else 0.0
-            error = (min(units[day], cap[one]) - own[day]) * weight
+            error = (value[day] - own[day]) * plain[day]
             squares += error * error
-            levels += own[day] * weight
-            days += weight
+            levels += own[day] * plain[day]
+            days += plain[day]
         squared[one], mean[one] = squares / max(days, 1.0), levels / max(days, 1.0)
         if alike[one]:
             group_sold, group_expected = sold[series.category[one]], expected[series.category[one]]
             for day in range(end):
-                weight = 1.0 if known[day] and not promoted[day] else 0.0
-                group_sold[day] += min(units[day], cap[one]) * weight
-                group_expected[day] += own[day] * weight
+                group_sold[day] += value[day] * plain[day]
+            for day in range(end):
+                group_expected[day] += own[day] * plain[day]
     return level, squared, mean, sold, expected
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def weekday_sums(
     series: Series, cap: Floats, level: Floats, calendar: Floats, end: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -151,17 +168,20 @@ def weekday_sums(
     return sold, expected, promoted_sold, promoted_expected
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _lift_off(series: Series, lift: Lift, one: int, first: int, end: int, values: Floats, lifts: Floats) -> None:
-    """Fill the days from `first` on of `lifts`, and of `values` with what a product sold over its lift."""
-    units, promoted, uplift = series.units[one], series.promoted[one], lift.uplift[one]
-    weekday, calendar = lift.weekday[one], lift.calendar[series.category[one]]
-    for day in range(first, end):
-        lifts[day] = (uplift if promoted[day] else 1.0) * weekday[series.weekday[day]] * calendar[day]
+    """Fill `lifts` with the lift of the days from `first` on, and `values` with what was sold over it."""
+    units, promoted, uplift = series.units[one, first:end], series.promoted[one, first:end], lift.uplift[one]
+    factor, calendar = lift.weekday[one], lift.calendar[series.category[one], first:end]
+    weekday = series.weekday[first:end]
+    for day in range(end - first):
+        lifts[day] = (uplift if promoted[day] else 1.0) * factor[weekday[day]]
+    for day in range(end - first):
+        lifts[day] *= calendar[day]
         values[day] = units[day] / lifts[day]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, sums: Sums) -> None:
     """Fill the sums over the days of each product.
 
@@ -179,26 +199,27 @@ def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, 
         _lift_off(series, lift, one, 0, end, values, lifts)
         cap = _cap(values, known, end, largest)
         days = value = square = aged_days = aged_value = early = early_value = 0.0
-        known_days = known_value = sales = sale_units = sale_square = 0.0
-        for day in range(end):
-            weight = 1.0 if known[day] else 0.0
-            own = min(values[day], cap) * weight
-            known_days += weight
-            known_value += own
-            sold = units[day] * weight
-            sales += 1.0 if sold > 0.0 else 0.0
-            sale_units += sold
-            sale_square += sold * sold
-            counted = weight if day > first_sale else 0.0
-            own *= counted
-            days += counted
+        sales = sale_units = sale_square = 0.0
+        launch = min(first_sale, end)
+        after, worth, counted, sold = values[launch:end], aged[launch:end], known[launch:end], units[launch:end]
+        for day in range(1, end - launch):
+            weight = 1.0 if counted[day] else 0.0
+            own = min(after[day], cap) * weight
+            days += weight
             value += own
             square += own * own
-            aged_days += aged[day] * counted
-            aged_value += aged[day] * own
-            is_early = counted if day < first_sale + early_days else 0.0
-            early += is_early
-            early_value += own * is_early
+            aged_days += worth[day] * weight
+            aged_value += worth[day] * own
+        for day in range(1, min(early_days, end - launch)):
+            weight = 1.0 if counted[day] else 0.0
+            early += weight
+            early_value += min(after[day], cap) * weight
+        for day in range(end - launch):
+            own = sold[day] if counted[day] else 0.0
+            sales += 1.0 if own > 0.0 else 0.0
+            sale_units += own
+            sale_square += own * own
+        on_first = launch < end and counted[0]
         last = end - 1
         while last >= 0 and not units[last] > 0.0:
             last -= 1
@@ -206,11 +227,12 @@ def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, 
         sums.days[one], sums.value[one], sums.square[one] = days, value, square
         sums.aged_days[one], sums.aged_value[one] = aged_days, aged_value
         sums.early_days[one], sums.early_value[one] = early, early_value
-        sums.known_days[one], sums.known_value[one] = known_days, known_value
+        sums.known_days[one] = days + (1.0 if on_first else 0.0)
+        sums.known_value[one] = value + (min(after[0], cap) if on_first else 0.0)
         sums.sale_days[one], sums.sale_units[one], sums.sale_square[one] = sales, sale_units, sale_square
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def advance(
     series: Series, lift: Lift, cap: Floats, first: int, end: int, rates: Floats, discount: float,
     levels: Floats, errors: Floats, seen: Floats,
@@ -219,57 +241,57 @@ def advance(
 
     Levels and errors are products x rates: the rates are what one instruction works on.
     """
-    values, lifts = np.empty(end), np.empty(end)
+    values, lifts = np.empty(end - first), np.empty(end - first)
     for one in range(len(series.units)):
-        known, first_sale = series.known[one], series.first_sale[one]
+        known, uncounted = series.known[one, first:end], series.first_sale[one] - first
         level, squared, count = levels[one], errors[one], seen[one]
         _lift_off(series, lift, one, first, end, values, lifts)
-        for day in range(first, end):
-            weight = lifts[day] if known[day] and day != first_sale else 0.0
+        for day in range(end - first):
+            weight = lifts[day] if known[day] and day != uncounted else 0.0
             counted = 1.0 if weight > 0.0 else 0.0
             count += counted
             least, value = min(1.0 / max(count, 1.0), 1.0), min(values[day], cap[one])
             for rate in range(len(rates)):
-                error = (value - level[rate]) * counted
-                level[rate] += error * max(rates[rate], least)
+                error = value - level[rate]
+                level[rate] += error * (max(rates[rate], least) * counted)
                 squared[rate] = discount * squared[rate] + error * error * weight
         seen[one] = count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _follow(
-    known: Flags, first_sale: int, values: Floats, cap: float, first: int, end: int, rates: Floats,
-    weights: Floats, level: Floats, count: float, path: Floats,
+    known: Flags, uncounted: int, values: Floats, cap: float, rates: Floats, weights: Floats, level: Floats,
+    count: float, path: Floats,
 ) -> None:  # fmt: skip
     """Fill `path` with a product's weighted level after each day; `level` is its level by rate, and is carried on."""
-    for day in range(first, end):
+    for day in range(len(path)):
         mixed = 0.0
-        counted = 1.0 if known[day] and day != first_sale else 0.0
+        counted = 1.0 if known[day] and day != uncounted else 0.0
         count += counted
         least, value = min(1.0 / max(count, 1.0), 1.0), min(values[day], cap)
         for rate in range(len(rates)):
-            level[rate] += (value - level[rate]) * counted * max(rates[rate], least)
+            level[rate] += (value - level[rate]) * (max(rates[rate], least) * counted)
         for rate in range(len(rates)):
             mixed += weights[rate] * level[rate]
-        path[day - first] = mixed
+        path[day] = mixed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def level_path(
     series: Series, lift: Lift, cap: Floats, first: int, end: int, rates: Floats, weights: Floats,
     levels: Floats, seen: Floats, path: Floats,
 ) -> None:  # fmt: skip
-    """Fill `path` (products x days) from `first` on: `smoothing.level_path`; `levels` is carried on."""
-    values, lifts = np.empty(end), np.empty(end)
+    """Fill `path`, products x days, from `first` on: `smoothing.level_path`; `levels` is carried on."""
+    values, lifts = np.empty(end - first), np.empty(end - first)
     for one in range(len(series.units)):
         _lift_off(series, lift, one, first, end, values, lifts)
         _follow(
-            series.known[one], series.first_sale[one], values, cap[one], first, end, rates, weights[one],
+            series.known[one, first:end], series.first_sale[one] - first, values, cap[one], rates, weights[one],
             levels[one], seen[one], path[one],
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def errors_of_sums(
     series: Series, lift: Lift, cap: Floats, end: int, rates: Floats, weights: Floats, levels: Floats, seen: Floats,
     ratio: Floats, growth: Floats, distances: Codes, firsts: Codes, new_days: int, found: Floats,
@@ -293,23 +315,26 @@ def errors_of_sums(
         found: distances x 3 x categories x days, zeros to be filled: errors, expected units, variances of the products
             summed as if they were independent.
     """
-    values, lifts, path = np.empty(end), np.empty(end), np.empty(end)
+    values, lifts, path, weight, mean = np.empty(end), np.empty(end), np.empty(end), np.empty(end), np.empty(end)
     for one in range(len(series.units)):
-        units, known, first_sale, group = (
-            series.units[one],
-            series.known[one],
-            series.first_sale[one],
-            series.category[one],
-        )
+        units, known, first_sale = series.units[one], series.known[one], series.first_sale[one]
         _lift_off(series, lift, one, 0, end, values, lifts)
-        _follow(known, first_sale, values, cap[one], 0, end, rates, weights[one], levels[one], seen[one], path)
+        _follow(known, first_sale, values, cap[one], rates, weights[one], levels[one], seen[one], path)
+        for day in range(end):
+            weight[day] = 1.0 if known[day] else 0.0
         for number in range(len(distances)):
-            distance = distances[number]
-            error, expected, alone = found[number, 0, group], found[number, 1, group], found[number, 2, group]
-            scatter = ratio[one] * (1.0 + (distance - 1.0) * growth[one])
-            for day in range(max(firsts[number], first_sale + new_days + distance), end):
-                if known[day]:
-                    mean = path[day - distance] * lifts[day]
-                    error[day] += units[day] - mean
-                    expected[day] += mean
-                    alone[day] += mean * scatter
+            distance, group = distances[number], series.category[one]
+            first = min(max(firsts[number], first_sale + new_days + distance), end)
+            level, factor, counted = path[first - distance : end - distance], lifts[first:end], weight[first:end]
+            error, expected, alone = (
+                found[number, 0, group, first:end], found[number, 1, group, first:end], found[number, 2, group, first:end]
+            )
+            sold, scatter = units[first:end], ratio[one] * (1.0 + (distance - 1.0) * growth[one])
+            for day in range(end - first):
+                mean[day] = level[day] * factor[day] * counted[day]
+            for day in range(end - first):
+                error[day] += sold[day] * counted[day] - mean[day]
+            for day in range(end - first):
+                expected[day] += mean[day]
+            for day in range(end - first):
+                alone[day] += mean[day] * scatter
