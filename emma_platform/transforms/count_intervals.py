@@ -40,24 +40,24 @@ def negative_binomial_quantiles(mean: Floats, variance: Floats, levels: Floats =
         variance: their variances.
         levels: probabilities, ascending.
     """
-    positive = mean > _SMALLEST_MEAN
-    centre = np.where(positive, mean, 1.0)
-    ratio = np.maximum(variance / centre, _LEAST_RATIO)
-    mean_step = np.rint(np.log(centre) / _MEAN_GRID).astype(np.int64)
-    ratio_step = np.rint(np.log(ratio) / _RATIO_GRID).astype(np.int64)
-    if levels is not LEVELS:
-        return np.where(positive, _at(mean_step, ratio_step, levels), 0.0)
-    row, column = mean_step - _LOWEST_STEP, ratio_step
-    inside = (row >= 0) & (row < len(_KNOWN)) & (column < _KNOWN.shape[1])
-    quantiles = np.empty((len(levels), *mean.shape))
-    if not inside.all():
-        quantiles[:, ~inside] = _at(mean_step[~inside], ratio_step[~inside], levels)
-    row, column = row[inside], column[inside]
-    new = np.isnan(_KNOWN[row, column, 0])
-    if new.any():
-        _KNOWN[row[new], column[new]] = _at(mean_step[inside][new], ratio_step[inside][new], levels).T
-    quantiles[:, inside] = _KNOWN[row, column].T
-    return np.where(positive, quantiles, 0.0)
+    from emma_platform.transforms.count_kernel import look_up
+
+    means = np.where(mean > _SMALLEST_MEAN, mean, 0.0).ravel()
+    ratios = np.maximum(np.ravel(variance) / np.where(means > 0, means, 1.0), _LEAST_RATIO)
+    known = _KNOWN if levels is LEVELS else np.empty((0, 0, len(levels)))
+    quantiles = np.empty((len(levels), len(means)))
+    look_up(means, ratios, known, _MEAN_GRID, _RATIO_GRID, _LOWEST_STEP, quantiles)
+    new = np.flatnonzero(np.isnan(quantiles[0]))
+    if len(new):
+        mean_step, ratio_step = (
+            np.rint(np.log(values[new]) / grid).astype(np.int64)
+            for values, grid in ((means, _MEAN_GRID), (ratios, _RATIO_GRID))
+        )
+        quantiles[:, new] = _at(mean_step, ratio_step, levels)
+        row = mean_step - _LOWEST_STEP
+        kept = (row >= 0) & (row < known.shape[0]) & (ratio_step < known.shape[1])
+        known[row[kept], ratio_step[kept]] = quantiles[:, new[kept]].T
+    return quantiles.reshape(len(levels), *mean.shape)
 
 
 def _at(mean_step: Codes, ratio_step: Codes, levels: Floats) -> Floats:
@@ -116,13 +116,15 @@ def probabilities(counts: Floats, mean: Floats, variance: Floats) -> tuple[Float
     shape = np.shape(counts)
     count, centre = np.ravel(counts), np.maximum(np.ravel(mean), _SMALLEST_MEAN)
     ratio = np.maximum(np.ravel(variance) / centre, _LEAST_RATIO)
+    size, chance = centre / (ratio - 1.0), 1.0 / ratio
     below, until = np.zeros(len(count)), np.zeros(len(count))
-    sums_until(count, centre, ratio, np.flatnonzero(centre <= _RECURSION_MEAN), below, until)
-    far = centre > _RECURSION_MEAN
-    if far.any():
-        size, chance = centre[far] / (ratio[far] - 1.0), 1.0 / ratio[far]
-        until[far] = special.betainc(size, count[far] + 1.0, chance)
-        below[far] = np.where(count[far] > 0, special.betainc(size, np.maximum(count[far], 1.0), chance), 0.0)
+    near = centre <= _RECURSION_MEAN
+    sums_until(count, size, chance, np.exp(size * np.log(chance)), np.flatnonzero(near), below, until)
+    if not near.all():
+        far = ~near
+        until[far] = special.betainc(size[far], count[far] + 1.0, chance[far])
+        less = special.betainc(size[far], np.maximum(count[far], 1.0), chance[far])
+        below[far] = np.where(count[far] > 0, less, 0.0)
     return below.reshape(shape), until.reshape(shape)
 
 

@@ -31,15 +31,54 @@ def quantiles_up(mean: Floats, ratio: Floats, levels: Floats, chosen: Codes, qua
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sums_until(counts: Floats, mean: Floats, ratio: Floats, chosen: Codes, below: Floats, until: Floats) -> None:
-    """Fill the chosen places of `below` and `until`: the probabilities of less than each count, and of it or less."""
+def look_up(
+    mean: Floats, ratio: Floats, known: Floats, mean_step: float, ratio_step: float, lowest: int, quantiles: Floats
+) -> None:
+    """Fill `quantiles`, levels x pairs, with what is known; not a number where nothing is, 0 where the mean is 0.
+
+    Args:
+        mean: of each pair.
+        ratio: of each pair.
+        known: steps of the mean x steps of the ratio x levels, not a number where not known.
+        mean_step: of the log of the mean.
+        ratio_step: of the log of the ratio.
+        lowest: the step of the mean that comes first.
+        quantiles: what is filled.
+    """
+    for pair in range(len(mean)):
+        row = column = -1
+        if mean[pair] > 0.0:
+            row = int(np.rint(np.log(mean[pair]) / mean_step)) - lowest
+            column = int(np.rint(np.log(ratio[pair]) / ratio_step))
+        inside = 0 <= row < known.shape[0] and column < known.shape[1]
+        for place in range(known.shape[2]):
+            if inside:
+                quantiles[place, pair] = known[row, column, place]
+            else:
+                quantiles[place, pair] = np.nan if mean[pair] > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sums_until(
+    counts: Floats, size: Floats, chance: Floats, none: Floats, chosen: Codes, below: Floats, until: Floats
+) -> None:
+    """Fill the chosen places of `below` and `until`: the probabilities of less than each count, and of it or less.
+
+    Args:
+        counts: the counts.
+        size: of each distribution.
+        chance: of each distribution, one over its variance to mean ratio.
+        none: the probability of a count of 0: chance ^ size, which numpy works out for many at once.
+        chosen: the places to fill.
+        below: what is filled.
+        until: what is filled.
+    """
     for place in chosen:
-        size, chance = mean[place] / (ratio[place] - 1.0), 1.0 / ratio[place]
-        probability = np.exp(size * np.log(chance))
+        probability = none[place]
         total, less = probability, 0.0
         for count in range(1, int(counts[place]) + 1):
             less = total
-            probability *= (size + (count - 1)) / count * (1.0 - chance)
+            probability *= (size[place] + (count - 1)) / count * (1.0 - chance[place])
             total += probability
         below[place], until[place] = less, total
 

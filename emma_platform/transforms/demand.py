@@ -104,8 +104,14 @@ class Demand:
     @cached_property
     def series(self) -> Series:
         """The same, products x days, as compiled loops take it."""
-        arrays = (np.ascontiguousarray(values.T) for values in (self.units, self.known, self.promoted))
-        return Series(*arrays, self.first_sale, self.categories, self.weekdays)
+        return Series(
+            np.ascontiguousarray(self.units.T),
+            np.ascontiguousarray(self.known.T),
+            np.ascontiguousarray(self.promoted.T),
+            self.first_sale,
+            self.categories,
+            self.weekdays,
+        )
 
     @property
     def weekdays(self) -> Codes:
@@ -190,7 +196,7 @@ def read_demand(
     closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
     is_open = traded(table) & ~closed[:length]
     known, first_sale, first_part = evidence(table, out, is_open)
-    categories, category_names = _categories(demand["category"].take(pa.array(latest)))
+    categories, category_names = _categories(demand["category"].take(pa.array(latest, pa.int64())))
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
         made_on=made_on,

@@ -109,6 +109,6 @@ def _weekday_profile(sold: Floats, expected: Floats) -> Floats:
 
 def _uplift(sold: Floats, expected: Floats, groups: Codes) -> Floats:
     store = _shrink(sold.sum(keepdims=True), expected.sum(keepdims=True), 1.0, _STRENGTH_UPLIFT)
-    by_category = (np.bincount(groups, weights=sums) for sums in (sold, expected))
-    category = _shrink(*by_category, store, _STRENGTH_UPLIFT)
+    of_category = [np.bincount(groups, weights=sums).astype(np.float64) for sums in (sold, expected)]
+    category = _shrink(of_category[0], of_category[1], store, _STRENGTH_UPLIFT)
     return np.clip(_shrink(sold, expected, category[groups], _STRENGTH_UPLIFT), _LEAST_UPLIFT, _LARGEST_UPLIFT)

@@ -1,6 +1,6 @@
 """The rows of a store's sales laid out by product and day, compiled.
 
-Belongs here: the two passes over the rows and what follows from the cells alone. Does not belong here: names,
+Belongs here: the two passes over the rows, and what cells say by themselves. Does not belong here: names,
 promotions and the calendar (`demand`). Import it where it is called only: loading the compiler takes most of a second.
 """
 
@@ -99,3 +99,18 @@ def evidence(units: Floats, out: Flags, is_open: Flags) -> tuple[Flags, Codes, C
             if first_part[one] == length and units[one, day] != np.floor(units[one, day]):
                 first_part[one] = day
     return known, first_sale, first_part
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def squared_changes(units: Floats, known: Flags, end: int) -> Floats:
+    """Per product the mean squared change from one day to the next, both known, before day `end`; 0 without any."""
+    found = np.zeros(len(units))
+    for one in range(len(units)):
+        own, counted, total, pairs = units[one], known[one], 0.0, 0.0
+        for day in range(end - 1):
+            both = 1.0 if counted[day] and counted[day + 1] else 0.0
+            change = own[day + 1] - own[day]
+            total += change * change * both
+            pairs += both
+        found[one] = total / max(pairs, 1.0)
+    return found

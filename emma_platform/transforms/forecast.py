@@ -226,23 +226,21 @@ def _scored_days(history: Demand, made: OriginForecast) -> Floats:
     """Horizon x products: 1 where the forecast is scored."""
     days = slice(made.origin + 1, made.origin + 1 + len(made.mean))
     scorable = (history.first_sale + SCORED_AFTER_DAYS <= made.origin) & made.live
-    return (history.known[days] & scorable).astype(np.float64)
+    return (history.known[days] & scorable).astype(np.float64, order="C")
 
 
 def _scored(scores: Scores, history: Demand, made: OriginForecast, scored: Floats, quantiles: Floats) -> Scores:
     """The scores with one more origin."""
+    from emma_platform.transforms.demand_kernel import squared_changes
+
     days = slice(made.origin + 1, made.origin + 1 + len(made.mean))
-    known = history.known[: made.origin + 1]
-    pairs = known[1:] & known[:-1]
-    change = np.diff(history.units[: made.origin + 1], axis=0) * pairs
-    scale = np.einsum("ij,ij->j", change, change) / np.maximum(pairs.sum(axis=0), 1)
     return scores.add(
-        actual=history.units[days],
+        actual=np.ascontiguousarray(history.units[days]),
         scored=scored,
         mean=made.mean,
         naive=made.naive,
         quantiles=quantiles,
-        scale=scale,
+        scale=squared_changes(history.series.units, history.series.known, made.origin + 1),
     )
 
 

@@ -6,8 +6,14 @@ it is called only: loading the compiler takes most of a second. All loops are in
 compiled loop notices a change of its own module only. Element by element throughout: slices set from slices take 7 s
 more to compile.
 
-Arguments that are the same everywhere: `series` as in `demand.Series`, `lift` as in `demand_factors.Lift`; `end` is the
-day after the last one that is looked at.
+Arguments are the same everywhere:
+    series, lift: as `demand.Series` and `demand_factors.Lift`.
+    first, end: the first day that is looked at, and the day after the last one.
+    cap: per product the cap on its units or, in what follows `_lift_off`, on its values: units over lift.
+    calendar: categories x days, the factor that makes a level what is expected.
+    rates: the smoothing rates; weights: products x rates, how much each counts.
+    levels, errors: products x rates, the state before the first day; `seen`: per product what it rests on. What a loop
+        says it carries on is changed in place.
 """
 
 from __future__ import annotations
@@ -78,19 +84,10 @@ def _mean(values: Floats, known: Flags, end: int) -> float:
 def usual_levels(
     series: Series, cap: Floats, rare: Flags, alike: Flags, groups: int, half_window: int, end: int
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """What each product usually sells around each day, and the sums over categories.
+    """What each product usually sells around each day, and the sums over categories of the products that are `alike`.
 
-    The level of a day is the mean of the usual days (known, not promoted, without a rare event) within `half_window`
+    The level of a day is the mean of the usual days (known, not promoted, without a `rare` event) within `half_window`
     days of it; of all usual days where there are none, of all known days where no day is usual.
-
-    Args:
-        series: the products.
-        cap: per product the cap on its units.
-        rare: per day, it has a rare event.
-        alike: per product, it counts for the sums over categories.
-        groups: how many categories there are.
-        half_window: days before and after a day.
-        end: the day after the last.
 
     Returns:
         The level, products x days; per product the squared error and the level summed over plain (known, not promoted)
@@ -142,12 +139,7 @@ def weekday_sums(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Units sold and expected by weekday, each 7 x products: of plain days, then of promoted ones.
 
-    Args:
-        series: the products.
-        cap: per product the cap on its units.
-        level: products x days, as `usual_levels` has it.
-        calendar: categories x days, the factor that makes a level what is expected.
-        end: the day after the last.
+    `level` is that of `usual_levels`.
     """
     width = len(series.units)
     sold, expected = np.zeros((7, width)), np.zeros((7, width))
@@ -183,15 +175,9 @@ def _lift_off(series: Series, lift: Lift, one: int, first: int, end: int, values
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, sums: Sums) -> None:
-    """Fill the sums over the days of each product.
+    """Fill `sums`, as in `forecast_origin.Sums`, for each product.
 
-    Args:
-        series: the products.
-        lift: the lift of the days.
-        early_days: how many days after its first sale are early.
-        aged: per day what it is worth.
-        end: the day after the last.
-        sums: what is filled; it holds zeros.
+    `aged` is what each day is worth; `early_days` are the first after that of the first sale, itself counted.
     """
     values, lifts, largest = np.empty(end), np.empty(end), np.empty(end + 1)
     for one in range(len(series.units)):
@@ -298,22 +284,9 @@ def errors_of_sums(
 ) -> None:  # fmt: skip
     """Fill in how far sums over categories were from what the levels of some days before expected.
 
-    Args:
-        series: the products.
-        lift: the lift of the days.
-        cap: per product the cap on its values.
-        end: the day after the last.
-        rates: the smoothing rates.
-        weights: products x rates, how much each rate counts.
-        levels: products x rates, before the first day; carried on.
-        seen: per product what the level rests on before the first day.
-        ratio: per product the variance to mean ratio one day ahead.
-        growth: per product what the ratio grows by with each day further, relative to it.
-        distances: how many days before.
-        firsts: for each distance the first day whose error counts.
-        new_days: a level counts from so many days after the first sale on.
-        found: distances x 3 x categories x days, zeros to be filled: errors, expected units, variances of the products
-            summed as if they were independent.
+    `found` holds zeros, distances x 3 x categories x days: errors, expected units, and the variances of the products
+    summed as if they were independent, each product's `ratio` to its mean growing by `growth` with each day. Errors
+    count from the day `firsts` of each of the `distances` on; a level counts `new_days` after the first sale.
     """
     values, lifts, path, weight, mean = np.empty(end), np.empty(end), np.empty(end), np.empty(end), np.empty(end)
     for one in range(len(series.units)):
@@ -327,7 +300,9 @@ def errors_of_sums(
             first = min(max(firsts[number], first_sale + new_days + distance), end)
             level, factor, counted = path[first - distance : end - distance], lifts[first:end], weight[first:end]
             error, expected, alone = (
-                found[number, 0, group, first:end], found[number, 1, group, first:end], found[number, 2, group, first:end]
+                found[number, 0, group, first:end],
+                found[number, 1, group, first:end],
+                found[number, 2, group, first:end],
             )
             sold, scatter = units[first:end], ratio[one] * (1.0 + (distance - 1.0) * growth[one])
             for day in range(end - first):
