@@ -19,43 +19,43 @@ from benchmarks.measure import Stopwatch
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
+
+    from emma_platform.transforms.forecast import Forecast, Predicted
 
 LINES, PRODUCTS = "completejourney_transactions.parquet", "completejourney_products.parquet"
 FILES = (LINES, PRODUCTS)
 HORIZON = 28
 LARGEST_QUANTITY = 100
-QUANTILES = ("p025", "p10", "p90", "p975")
-INTERVALS = {80: (1, 2), 95: (0, 3)}
-"""Which of the quantiles bound an interval of so many percent."""
+ENDS = (("p10", "p90"), ("p025", "p975"))
+"""The ends of the 80 and of the 95 % interval."""
+COLUMNS = ("mean", "p025", "p10", "p90", "p975", "actual", "everything", "naive", "inside_80", "inside_95")
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What was forecast for the days after an origin, and what was sold, one entry a day and series.
+    """What was forecast for the days after an origin, and what was sold.
 
     Attributes:
-        actual, mean, naive: units.
-        quantiles: those of `QUANTILES` x entries.
+        rows: `COLUMNS`, a row a day and series: units; `actual` of the products forecast, `everything` with those that
+            the forecast does not know of; the share of the day inside each interval, for counts of single products by
+            the randomised transform.
         cpu: seconds that the forecasts took.
         series: products forecast, of all stores and origins.
     """
 
-    actual: np.ndarray
-    mean: np.ndarray
-    naive: np.ndarray
-    quantiles: np.ndarray
+    rows: pd.DataFrame
     cpu: float
     series: int
 
-    def coverage(self, percent: int) -> float:
-        """The share of entries inside the 80 or 95 % interval."""
-        low, high = INTERVALS[percent]
-        return float(((self.actual >= self.quantiles[low]) & (self.actual <= self.quantiles[high])).mean())
+    def inside(self, sold: str = "actual") -> list[float]:
+        """The share of rows with `sold` within the 80 and the 95 % interval, ends included."""
+        rows = self.rows
+        return [float(((rows[sold] >= rows[low]) & (rows[sold] <= rows[high])).mean()) for low, high in ENDS]
 
-    def error(self, forecast: np.ndarray) -> float:
-        """Sum of absolute errors as a share of what was sold."""
-        return float(np.abs(forecast - self.actual).sum() / self.actual.sum())
+    def error(self, forecast: str) -> float:
+        """Sum of absolute errors as a share of everything sold."""
+        rows = self.rows
+        return float((rows[forecast] - rows["everything"]).abs().sum() / rows["everything"].sum())
 
 
 def sales(folder: Path, stores: int) -> pd.DataFrame:
@@ -82,8 +82,8 @@ def sales(folder: Path, stores: int) -> pd.DataFrame:
     )
 
 
-def forecast(rows: pd.DataFrame, store: str, made_on: date) -> tuple[pa.Table, pa.Table, float]:
-    """`sales_forecast` and `sales_forecast_totals` of a store from one origin, and the seconds of CPU they took."""
+def forecast(rows: pd.DataFrame, store: str, made_on: date) -> tuple[Forecast, float]:
+    """The forecast of a store from one origin, and the seconds of CPU it took."""
     import pyarrow as pa
 
     from emma_platform.model.tables import CALENDAR, PROMOTIONS
@@ -95,7 +95,7 @@ def forecast(rows: pd.DataFrame, store: str, made_on: date) -> tuple[pa.Table, p
     none = (PROMOTIONS.arrow_schema().empty_table(), CALENDAR.arrow_schema().empty_table())
     with Stopwatch() as watch:
         made = forecast_store(demand, *none, store=store, made_on=made_on, history_days=730)
-    return made.sales_forecast, made.sales_forecast_totals, watch.cpu
+    return made, watch.cpu
 
 
 def held_out(rows: pd.DataFrame, origins: list[date]) -> tuple[HeldOut, HeldOut]:
@@ -105,42 +105,57 @@ def held_out(rows: pd.DataFrame, origins: list[date]) -> tuple[HeldOut, HeldOut]
     cpu, series = 0.0, 0
     for made_on in origins:
         for store in rows["store"].unique():
-            table, sums, seconds = forecast(rows, store, made_on)
-            newest = table.to_pandas().query("made_on == @made_on")
+            made, seconds = forecast(rows, store, made_on)
+            newest = made.sales_forecast.to_pandas().query("made_on == @made_on")
             cpu, series = cpu + seconds, series + newest["product"].nunique()
-            products.append(_beside(newest, rows, store, made_on))
-            totals.append(_totals(sums.to_pandas(), rows, store, made_on))
+            own = rows[rows["store"] == store]
+            beside = _inside(_beside(newest, own, made_on), made.predicted)
+            products.append(beside)
+            totals.append(_totals(made.sales_forecast_totals.to_pandas(), beside, own, made_on))
     return _of(products, cpu, series), _of(totals, cpu, series)
 
 
-def _beside(newest: pd.DataFrame, rows: pd.DataFrame, store: str, made_on: date) -> pd.DataFrame:
+def _week_before(made_on: date, days: pd.Series) -> list[date]:
+    return [made_on - timedelta(days=6 - ((day - made_on).days - 1) % 7) for day in days]
+
+
+def _beside(newest: pd.DataFrame, own: pd.DataFrame, made_on: date) -> pd.DataFrame:
     """The forecast with the units sold, and those of the last known week."""
-    own = rows[rows["store"] == store]
     sold = own.set_index(["product", "day"])["units"]
-    week_before = [made_on - timedelta(days=6 - (ahead - 1) % 7) for ahead in newest["horizon_days"]]
-    found = newest.copy()
-    found["actual"] = sold.reindex(list(zip(found["product"], found["day"], strict=True))).fillna(0.0).to_numpy()
-    found["naive"] = sold.reindex(list(zip(found["product"], week_before, strict=True))).fillna(0.0).to_numpy()
-    return found
+    week_before = _week_before(made_on, newest["day"])
+    actual = sold.reindex(list(zip(newest["product"], newest["day"], strict=True))).fillna(0.0).to_numpy()
+    naive = sold.reindex(list(zip(newest["product"], week_before, strict=True))).fillna(0.0).to_numpy()
+    return newest.assign(actual=actual, everything=actual, naive=naive)
 
 
-def _totals(sums: pd.DataFrame, rows: pd.DataFrame, store: str, made_on: date) -> pd.DataFrame:
-    """The store's totals with all that it sold, products never seen before included, and the last known week's."""
+def _inside(beside: pd.DataFrame, predicted: Predicted) -> pd.DataFrame:
+    """With the share of each day that lies inside its intervals, by the randomised transform."""
+    from emma_platform.transforms.interval_calibration import shares_inside
+
+    place = {product: number for number, product in enumerate(predicted.products)}
+    at = (beside["horizon_days"].to_numpy() - 1, beside["product"].map(place).to_numpy())
+    inside = shares_inside(beside["actual"].to_numpy(), predicted.mean[at], predicted.variance[at])
+    return beside.assign(inside_80=inside[0], inside_95=inside[1])
+
+
+def _totals(sums: pd.DataFrame, products: pd.DataFrame, own: pd.DataFrame, made_on: date) -> pd.DataFrame:
+    """The store's totals with what these products sold and with all that it sold, and the last known week's."""
     found = sums[(sums["level"] == "store") & (sums["made_on"] == made_on)].drop(columns="naive")
-    sold = rows[rows["store"] == store].groupby("day")["units"].sum()
-    week_before = [made_on - timedelta(days=6 - ((day - made_on).days - 1) % 7) for day in found["day"]]
-    return found.assign(
-        actual=sold.reindex(found["day"]).fillna(0.0).to_numpy(),
-        naive=sold.reindex(week_before).fillna(0.0).to_numpy(),
+    sold = own.groupby("day")["units"].sum()
+    found = found.assign(
+        actual=found["day"].map(products.groupby("day")["actual"].sum()),
+        everything=sold.reindex(found["day"]).fillna(0.0).to_numpy(),
+        naive=sold.reindex(_week_before(made_on, found["day"])).fillna(0.0).to_numpy(),
     )
+    low, high = ((found["actual"] >= found[low]) & (found["actual"] <= found[high]) for low, high in ENDS)
+    return found.assign(inside_80=low.astype("float64"), inside_95=high.astype("float64"))
 
 
 def _of(parts: list[pd.DataFrame], cpu: float, series: int) -> HeldOut:
     import pandas as pd
 
     rows = pd.concat(parts)
-    actual, mean, naive = (rows[name].to_numpy() for name in ("actual", "mean", "naive"))
-    return HeldOut(actual, mean, naive, rows[list(QUANTILES)].to_numpy().T, cpu, series)
+    return HeldOut(rows[list(COLUMNS)].reset_index(drop=True), cpu, series)
 
 
 def write_made(folder: Path, *, stores: int = 2, products: int = 12, days: int = 150, seed: int = 3) -> None:

@@ -24,11 +24,13 @@ NOTE = (
     "The last three windows of 28 days of the year, each forecast from the days before it; lines of 1 to 100 units of "
     "the stores with the most lines (94 trade on over 300 days). Category is the department; no calendar, no "
     "promotions, no stock. Most of the products sell on a few days of the year: their daily intervals go from 0 to 0 "
-    "and hold nearly every day, so plain coverage of products cannot come down to 80 or 95 %; the totals of stores "
-    "have no such floor. Errors: sum of absolute errors as a share of what was sold. Ours of a store's day is the sum "
-    "of its products' forecasts, AutoETS (statsforecast, weekly season) sees the daily totals; both are held against "
-    "all that the store sold. 26 to 29 % of that in 20 stores are products that it had not sold before that year, "
-    "which no forecast by product knows of. `tiny` runs on made data."
+    "and hold nearly every day, ends included; the goal is meant by the randomised probability integral transform, as "
+    "in Q1. The total of a store is that of the products forecast; about a quarter of what 20 stores sell are "
+    "products that they had not sold before that year, which no forecast by product knows of: the second figure and "
+    "all errors count them. Errors: sum of absolute errors as a share of what was sold. Ours of a store's day is the "
+    "sum of its products' forecasts, AutoETS (statsforecast, weekly season) sees the daily totals. That rare sellers "
+    "hung on their last sale was found on these windows; what mends it was chosen on three windows before. `tiny` "
+    "runs on made data."
 )
 
 
@@ -52,12 +54,16 @@ def run(bench: Bench) -> list[Row]:
 
 
 def _coverage(mine: list[Side]) -> list[Row]:
+    products, totals = mine[0].result["products"], mine[0].result["totals"]
     rows = []
-    for what in ("products", "totals"):
-        for percent, (low, high) in COVERAGE.items():
-            found = mine[0].result[what][f"coverage_{percent}"]
-            name = f"Q6 Complete Journey, days of {'stores' if what == 'totals' else what} within {percent} % intervals"
-            rows.append(Row(name, f"{found:.1%}", "-", "-", f"{low:.0%} to {high:.0%}", low <= found <= high, mine))
+    for number, (percent, (low, high)) in enumerate(COVERAGE.items()):
+        goal = f"{low:.0%} to {high:.0%}"
+        found, plain = products["transformed"][number], products["inside"][number]
+        name = f"Q6 Complete Journey, days of products within {percent} %, by randomised transform; ends included"
+        rows.append(Row(name, f"{found:.1%}; {plain:.1%}", "-", "-", goal, low <= found <= high, mine))
+        found, everything = totals["inside"][number], totals["everything"][number]
+        name = f"Q6 Complete Journey, days of stores within {percent} %; with products not known before"
+        rows.append(Row(name, f"{found:.1%}; {everything:.1%}", "-", "-", goal, low <= found <= high, mine))
     return rows
 
 
@@ -103,10 +109,11 @@ def ours(data: str, stores: int) -> dict[str, object]:
         "series": products.series,
         **{
             name: {
-                "coverage_80": found.coverage(80),
-                "coverage_95": found.coverage(95),
-                "error": found.error(found.mean),
-                "naive": found.error(found.naive),
+                "inside": found.inside(),
+                "transformed": found.rows[["inside_80", "inside_95"]].mean().tolist(),
+                "everything": found.inside("everything"),
+                "error": found.error("mean"),
+                "naive": found.error("naive"),
             }
             for name, found in (("products", products), ("totals", totals))
         },
