@@ -29,6 +29,7 @@ from emma_platform.transforms.forecast_totals import newest_totals, totals_table
 from emma_platform.transforms.interval_calibration import Calibration
 from emma_platform.transforms.naive_intervals import naive_quantiles
 from emma_platform.transforms.planned_prices import PricePath, planned_prices
+from emma_platform.transforms.rare_sellers import RareSellers
 
 ORIGINS = 4
 """Rolling origins scored, one week apart; the newest is 28 days before `made_on`."""
@@ -130,7 +131,7 @@ def forecast_store(
         path = planned_prices(demand, promotions, plan, response, history=history, made=newest, store=store)
         newest = path.applied(newest)
     made = _forecast(history, newest, path, store, boosting)
-    groups = Groups.of(history, last)
+    newest, groups = made.newest, Groups.of(history, last)
     past = look_back(history, made.origins, groups)
     totals = [*past.totals, newest_totals(newest, groups, measure_spread(history, newest, groups))]
     return Forecast(
@@ -144,11 +145,12 @@ def forecast_store(
 
 @dataclass(frozen=True)
 class _Made:
-    """The rows of all origins, the scores of the earlier ones and these themselves; methods, spread of the newest."""
+    """The rows of all origins, the scores of the earlier ones and these themselves; the newest, and its methods."""
 
     rows: pa.Table
     scores: pa.Table
     origins: list[tuple[OriginForecast, Quantiles]]
+    newest: OriginForecast
     methods: list[str | None]
     predicted: Predicted
 
@@ -164,21 +166,24 @@ def _forecast(
     last, horizon = newest.origin, len(newest.mean)
     origins = [last - _LONGEST_HORIZON - _WEEK * back for back in range(ORIGINS - 1, -1, -1)]
     scores = Scores.empty(len(history.products))
-    calibration = Calibration(history)
+    calibration, rare = Calibration(history), RareSellers(history)
     blocks = []
     earlier: list[tuple[OriginForecast, Quantiles]] = []
     for origin in origins:
         if origin < 0:
             continue
-        made = _made(history, origin, horizon, boosting)
+        plain = _made(history, origin, horizon, boosting)
+        made = rare.on(plain)
         calibrated = partial(_quantiles, history=history, scale=calibration.scale(made))
         quantiles = calibrated(made)
         scored = _scored_days(history, made)
         calibration.add(made, scored)
+        rare.add(plain, scored)
         earlier.append((made, calibrated))
         scores = _scored(scores, history, made, scored, quantiles)
         shown = np.array([day - 1 for day in SHOWN_HORIZONS if day <= horizon])
         blocks.append(_block(history, made, quantiles, shown, newest.live & made.live))
+    newest = rare.on(newest)
     own = None if path is None else newest.mean**2 * path.variance
     variance = _variance(newest, history, calibration.scale(newest), own)
     unit = history.unit(last)
@@ -196,7 +201,7 @@ def _forecast(
     blocks.append(block)
     table = scores.table(store, history.products, np.flatnonzero(newest.live))
     methods: list[str | None] = [_METHODS[number] for number in method.tolist()]
-    return _Made(_table(blocks, history, store), table, earlier, methods, predicted)
+    return _Made(_table(blocks, history, store), table, earlier, newest, methods, predicted)
 
 
 def _methods(made: OriginForecast) -> Codes:

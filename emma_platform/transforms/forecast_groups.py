@@ -111,7 +111,7 @@ def measure_spread(demand: Demand, made: OriginForecast, groups: Groups) -> Spre
     errors_of_sums(
         demand.series, fitted.factors.lift, fitted.caps, end, RATES,
         np.array(fitted.rate_weights.T, order="C"), np.array(fitted.start.levels.T, order="C"), fitted.start.seen,
-        fitted.ratio, fitted.growth, np.array(DISTANCES), firsts, NEW_DAYS, found,
+        fitted.ratio, fitted.growth, fitted.shared(np.array(DISTANCES)), np.array(DISTANCES), firsts, NEW_DAYS, found,
     )  # fmt: skip
     found[:, :, width] = found[:, :, :width].sum(axis=2)
     scale, share = (np.ones((len(DISTANCES), width + 1)) for _ in range(2))

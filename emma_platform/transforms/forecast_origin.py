@@ -94,7 +94,8 @@ class Fitted:
         rate_weights: rates x products.
         level: per product the level on the origin; that of its category's launches for a new one.
         ratio: per product the variance to mean ratio one day ahead.
-        share: weeks ahead x products, the factor on the mean by which boosting shares out a category's sum; 1 without.
+        share: weeks ahead x products, what is done to the mean: boosting shares out a category's sum, rare sellers are
+            set right; 1 without.
     """
 
     factors: Factors
@@ -132,6 +133,7 @@ class OriginForecast:
         closed: days on which the store is known to be closed; mean, variance and naive are 0 there.
         live: per product, launched and sold within the last 182 days.
         new: per product, launched fewer than 7 days before.
+        interval: per product, the average number of known days from sale to sale.
         boosted: per product, boosting has a say in its mean.
         fitted: what it was made with.
     """
@@ -143,6 +145,7 @@ class OriginForecast:
     closed: Flags
     live: Flags
     new: Flags
+    interval: Floats
     boosted: Flags
     fitted: Fitted
 
@@ -174,7 +177,7 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     variance = fitted.variance(mean, np.arange(1.0, horizon + 1)[:, None])
     boosted = np.zeros(len(level), dtype=np.bool_)
     live = sums.last_sale > max(origin - DEAD_AFTER_DAYS, -1)
-    return OriginForecast(origin, mean, variance, naive, closed, live, new, boosted, fitted)
+    return OriginForecast(origin, mean, variance, naive, closed, live, new, pattern.interval, boosted, fitted)
 
 
 def _start(sums: Sums) -> tuple[Floats, float]:

@@ -280,13 +280,14 @@ def level_path(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def errors_of_sums(
     series: Series, lift: Lift, cap: Floats, end: int, rates: Floats, weights: Floats, levels: Floats, seen: Floats,
-    ratio: Floats, growth: Floats, distances: Codes, firsts: Codes, new_days: int, found: Floats,
+    ratio: Floats, growth: Floats, share: Floats, distances: Codes, firsts: Codes, new_days: int, found: Floats,
 ) -> None:  # fmt: skip
     """Fill in how far sums over categories were from what the levels of some days before expected.
 
     `found` holds zeros, distances x 3 x categories x days: errors, expected units, and the variances of the products
-    summed as if they were independent, each product's `ratio` to its mean growing by `growth` with each day. Errors
-    count from the day `firsts` of each of the `distances` on; a level counts `new_days` after the first sale.
+    summed as if they were independent, each product's `ratio` to its mean growing by `growth` with each day. Means are
+    multiplied by `share`, distances x products. Errors count from the day `firsts` of each of the `distances` on; a
+    level counts `new_days` after the first sale.
     """
     values, lifts, path, weight, mean = np.empty(end), np.empty(end), np.empty(end), np.empty(end), np.empty(end)
     for one in range(len(series.units)):
@@ -306,7 +307,7 @@ def errors_of_sums(
             )
             sold, scatter = units[first:end], ratio[one] * (1.0 + (distance - 1.0) * growth[one])
             for day in range(end - first):
-                mean[day] = level[day] * factor[day] * counted[day]
+                mean[day] = level[day] * factor[day] * counted[day] * share[number, one]
             for day in range(end - first):
                 error[day] += sold[day] * counted[day] - mean[day]
             for day in range(end - first):

@@ -175,16 +175,30 @@ def test_errors_of_sums_are_those_of_the_levels_of_days_before(world, seed):
         rng.random(width),
     )
     ratio, growth, distances, firsts = rng.gamma(2.0, 1.0, width), rng.random(width), np.array([1, 3]), np.array([2, 4])
-    path = np.zeros((width, end))
+    path, share = np.zeros((width, end)), rng.random((2, width))
     series_kernel.level_path(series, world.lift, world.cap, 0, end, RATES, weights, levels.copy(), seen, path)
     found = np.zeros((2, 3, GROUPS, end))
     series_kernel.errors_of_sums(
-        series, world.lift, world.cap, end, RATES, weights, levels, seen, ratio, growth, distances, firsts, 2, found
+        series,
+        world.lift,
+        world.cap,
+        end,
+        RATES,
+        weights,
+        levels,
+        seen,
+        ratio,
+        growth,
+        share,
+        distances,
+        firsts,
+        2,
+        found,
     )
     for number, (distance, first) in enumerate(zip(distances.tolist(), firsts.tolist(), strict=True)):
         age = np.arange(end)[:, None] - distance - series.first_sale
         counted = world.known & (age >= 2) & (np.arange(end)[:, None] >= first)
-        mean = np.roll(path, distance, axis=1).T * world.lifts * counted
+        mean = np.roll(path, distance, axis=1).T * world.lifts * counted * share[number]
         alone = mean * ratio * (1.0 + (distance - 1.0) * growth)
         for sums, right in zip(found[number], (series.units[:, :end].T * counted - mean, mean, alone), strict=True):
             np.testing.assert_allclose(sums, by_group(right, series.category), atol=1e-9)
