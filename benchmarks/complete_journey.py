@@ -28,7 +28,20 @@ HORIZON = 28
 LARGEST_QUANTITY = 100
 ENDS = (("p10", "p90"), ("p025", "p975"))
 """The ends of the 80 and of the 95 % interval."""
-COLUMNS = ("mean", "p025", "p10", "p90", "p975", "actual", "everything", "naive", "inside_80", "inside_95")
+COLUMNS = (
+    "store",
+    "day",
+    "mean",
+    "p025",
+    "p10",
+    "p90",
+    "p975",
+    "actual",
+    "everything",
+    "naive",
+    "inside_80",
+    "inside_95",
+)
 
 
 @dataclass(frozen=True)

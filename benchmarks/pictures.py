@@ -48,22 +48,24 @@ def main(data: Path | None, output: Path) -> None:
 def draw_forecast(folder: Path, total: Axes, covered: Axes) -> None:
     """One store's days, forecast and sold; and how many of all stores' days fell at or below each quantile."""
     rows = complete_journey.sales(folder, STORES)
-    made_on = LAST_DAY - timedelta(days=complete_journey.HORIZON)
+    _, held = complete_journey.held_out(rows, origins())
     store = rows["store"].value_counts().index[0]
-    _, sums, _ = complete_journey.forecast(rows, store, made_on)
-    found = sums.to_pandas().query("level == 'store' and made_on == @made_on").sort_values("day")
+    last = held.rows["day"] > LAST_DAY - timedelta(days=complete_journey.HORIZON)
+    found = held.rows[last & (held.rows["store"] == store)].sort_values("day")
     sold = rows[rows["store"] == store].groupby("day")["units"].sum()
     sold = sold[sold.index > LAST_DAY - timedelta(days=SHOWN_DAYS)]
     days = np.array(found["day"], dtype="datetime64[D]")
     for low, high, name in (("p025", "p975", "95 %"), ("p10", "p90", "80 %")):
         total.fill_between(days, found[low], found[high], color=FORECAST, alpha=0.18, linewidth=0, label=name)
     total.plot(days, found["mean"], color=FORECAST, label="forecast")
-    total.plot(np.array(sold.index, dtype="datetime64[D]"), sold, color=INK, linewidth=1, label="sold")
+    total.plot(days, found["actual"], color=INK, linewidth=1, label="sold of these products")
+    total.plot(np.array(sold.index, dtype="datetime64[D]"), sold, color=INK, linewidth=0.8, linestyle=":", label="sold")
     total.set(title=f"Store {store}: units a day, the last 28 days held out", ylim=(0, None))
     total.tick_params(axis="x", labelsize=8)
-    _, held = complete_journey.held_out(rows, origins())
+    names = ("p025", "p10", "p90", "p975")
     levels = np.array([0.025, 0.1, 0.9, 0.975])
-    covered.plot(levels, (held.actual <= held.quantiles).mean(axis=1), "o-", color=FORECAST, label="days of stores")
+    below = [float((held.rows["actual"] <= held.rows[name]).mean()) for name in names]
+    covered.plot(levels, below, "o-", color=FORECAST, label="days of stores")
     covered.plot([0, 1], [0, 1], color=INK, linewidth=0.8, label="as said")
     covered.set(title="Days at or below each quantile", xlabel="said", ylabel="found", xlim=(0, 1), ylim=(0, 1))
     for axes in (total, covered):
