@@ -4,10 +4,10 @@ Belongs here: the factors on the mean of products that sell less often than ever
 level itself (`forecast_origin`) and how far sales scatter around it (`interval_calibration`).
 
 Products come and go, and of one that sells a few times a year nothing tells that it has gone: its level falls by less
-than its sales. Of thousands of them together the
-store's earlier forecasts tell. In three stores of Complete Journey, most of whose 5,700 products sell less than once in
-twelve days, 29 % too much was expected in three windows of 28 days before 5 November; with the factors 13 %. Frequent sellers are left alone: what their earlier forecasts missed is a season or
-chance (M5: factors for products that sell every third to twelfth day cost 0.003 to 0.009 of the WRMSSE).
+than its sales. Of thousands of them together the store's earlier forecasts tell. In three stores of Complete Journey,
+most of whose 5,700 products sell less than once in twelve days, 29 % too much was expected in three windows of 28 days
+before 5 November; with the factors 13 %. Frequent sellers are left alone: what their earlier forecasts missed is a
+season or chance (M5: factors for products that sell every third to twelfth day cost 0.003 to 0.009 of the WRMSSE).
 """
 
 from __future__ import annotations
