@@ -83,11 +83,15 @@ def serve(
         factory: module and function that make the application in each worker.
 
     Raises:
-        ServeError: the port is taken, the certificate is unusable, or the workers cannot start.
+        ServeError: the port is taken, the certificate or the key of secrets is unusable, or the workers cannot start.
     """
     scheme = "https" if certificate else "http"
     if certificate:
         _check(certificate, key)
+    try:
+        Seal.of(settings.secrets_key_file)
+    except KeyFileError as error:
+        raise ServeError(str(error)) from error
     listening = _listen(host, port, "--port")
     address = f"{scheme}://{_in_url(host)}:{listening.getsockname()[1]}"
     _warn(settings, host, secure=bool(certificate) or bool(settings.trusted_proxies))
@@ -228,8 +232,7 @@ def _warn(settings: Settings, host: str, *, secure: bool) -> None:
         )
     try:
         published = current(settings.published) is not None
-        Seal.of(settings.secrets_key_file)
-    except (ServingError, KeyFileError) as error:
+    except ServingError as error:
         raise ServeError(str(error)) from error
     if not published:
         click.echo(f"Nothing is published yet: drop files into {settings.landing} and run `emma update`.", err=True)

@@ -202,3 +202,8 @@ def test_what_cannot_be_served_says_what_to_do(tmp_path: Path) -> None:
     assert "check --tls-cert and --tls-key" in " ".join(done.stderr.split())
     done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--tls-key", str(tmp_path / "no.pem")])
     assert done.exit_code == 2
+    (tmp_path / "key").write_text("short")
+    key = {"EMMA_SECRETS_KEY_FILE": str(tmp_path / "key")}
+    done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--port", "0"], env=key)
+    assert done.exit_code == 1
+    assert "openssl rand -base64 32" in " ".join(done.stderr.split())

@@ -9,7 +9,6 @@ copied to another user's row does not open. The key is in a file beside no backu
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,10 +44,12 @@ class Seal:
             return cls()
         try:
             keys = [base64.b64decode(line, validate=True) for line in file.read_text(encoding="ascii").split()]
-        except (OSError, ValueError, binascii.Error) as error:
-            raise KeyFileError(f"{file} holds no key: {error}") from error
+        except OSError as error:
+            raise KeyFileError(f"the key in {file} cannot be read: {error.strerror}") from error
+        except ValueError:
+            keys = []
         if not keys or any(len(key) != KEY_BYTES for key in keys):
-            raise KeyFileError(f"{file} must hold {KEY_BYTES} random bytes in base64 a line: openssl rand -base64 32")
+            raise KeyFileError(f"{file} must hold a key of {KEY_BYTES} bytes: openssl rand -base64 32 > {file}")
         return cls(tuple(keys))
 
     def close(self, secret: str, user: int) -> str:
