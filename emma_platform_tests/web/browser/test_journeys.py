@@ -66,6 +66,7 @@ def test_filters_stay_in_the_address_and_the_open_product_stays_open(open_page: 
     expect(page.locator("#status")).not_to_contain_text("58 products")
     page.locator("#filters summary").click()
     page.get_by_label("Store").select_option("S002")
+    expect(page.locator("#filters summary .tag")).to_have_text("on")
     expect(page).to_have_url(re.compile(r"/products/.*\?(?=.*store=S002)(?=.*attention=price)"))
     assert title.inner_text() == opened
     keep(page, "filtered")
