@@ -50,9 +50,9 @@ SORTS = ("revenue", "gross_margin_28d", "forecast_units_28d", "product")
 NOTE = (
     f"{WORKERS} workers and {CLIENTS} clients on the same cores; {CLICKS_A_SECOND:g} clicks a second, half of them "
     "lists of random stores and orders, half products from these lists, each followed by why its revenue moved, as its "
-    "page asks; every 10 s a process publishes another store's price advice. At the server: from a request's arrival "
-    "in the application to its last byte, by its own histogram, interpolated within a bucket (15, 20, 30 ms, …). Rows "
-    "are made up; every store has the same numbers."
+    "page asks; every 10 s a process publishes another store's price advice, at a batch's priority. At the server: "
+    "from a request's arrival in the application to its last byte, by its own histogram, interpolated within a bucket "
+    "(15, 20, 30 ms, …). Rows are made up; every store has the same numbers."
 )
 
 
@@ -148,11 +148,13 @@ def _click_and_publish(
 
 
 def publish_again(home: str, products: int, stores: int, times: int, every: float) -> None:
-    """What the batch does beside: new price advice of one store after the other, each published."""
+    """What the batch does beside, at its priority: new price advice of one store after the other, each published."""
     from emma_platform.model.tables import KEPT
+    from emma_platform.recompute.priority import stand_back
     from emma_platform.store.delta import DeltaStore
     from emma_platform.store.protocol import Stores
 
+    stand_back(settings_of(home).batch_nice)
     store = DeltaStore(settings_of(home).lake)
     for number in range(times):
         name = made_lake.stores_of(stores)[number % stores]

@@ -46,7 +46,9 @@ def update(settings: Settings) -> None:
     """Take what was dropped and compute everything it affects, now."""
     from emma_platform.console import console, show_batch, watching
     from emma_platform.pipeline.run import run_update
+    from emma_platform.recompute.priority import stand_back
 
+    stand_back(settings.batch_nice)
     with watching() as observer:
         report = run_update(settings, observer)
     show_batch(console, report)
@@ -60,8 +62,10 @@ def rebuild(settings: Settings, store: str | None, first: datetime | None, last:
     """Compute everything, or some stores and days, again from the archived files."""
     from emma_platform.console import console, show_batch, watching
     from emma_platform.pipeline.run import run_rebuild
+    from emma_platform.recompute.priority import stand_back
 
     _check_span(first, last)
+    stand_back(settings.batch_nice)
     with watching() as observer:
         report = run_rebuild(
             settings, observer, store=store, first=first.date() if first else None, last=last.date() if last else None
@@ -74,7 +78,9 @@ def maintain(settings: Settings) -> None:
     """Delete what nobody needs any more: replaced files, old runs and events."""
     from emma_platform.console import console, show_maintenance, watching
     from emma_platform.pipeline.run import run_maintenance
+    from emma_platform.recompute.priority import stand_back
 
+    stand_back(settings.batch_nice)
     with watching() as observer:
         done = run_maintenance(settings, observer)
     show_maintenance(console, done)

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     max_line_megabytes: int = Field(16, ge=1, description="The longest line a text file may hold.")
     non_product_codes: str = Field("", description="More codes that stand for no product, separated by commas.")
     threads: int = Field(0, ge=0, description="Threads of the engine; 0 takes every core.")
+    batch_nice: int = Field(
+        10, ge=0, le=19,
+        description="How far what computes (updates, and Dagster beside `emma serve`) stands back for what answers on"
+        " the same machine, as nice counts; 0 not at all.",
+    )  # fmt: skip
     memory_limit: str = Field("1.5GB", description="Memory of the engine; it spills to disk beyond.")
     forecast_history_days: int = Field(730, ge=28, description="Days of history that a forecast looks at.")
     forecast_engine: Literal["fast", "best"] = Field(

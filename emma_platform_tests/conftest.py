@@ -27,3 +27,11 @@ def _migrations_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "from_config", from_config)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_standing_back() -> Iterator[None]:
+    """A verb that computes lowers its process's priority, which cannot be taken back: here it is that of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMMA_BATCH_NICE", "0")
+        yield

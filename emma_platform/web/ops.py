@@ -26,6 +26,7 @@ import uvicorn
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
+from emma_platform.recompute.priority import stand_back
 from emma_platform.settings import Settings
 from emma_platform.web import logs
 from emma_platform.web.auth import sessions
@@ -105,6 +106,7 @@ def main(listening: str, application: str, *tls: str) -> int:
         The exit status: 1 when a service died.
     """
     settings = Settings()
+    stand_back(settings.batch_nice)
     logs.configure(settings.request_log)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
