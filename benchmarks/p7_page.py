@@ -7,7 +7,6 @@ Belongs here: pages asked for at random, and the check that both say the same. D
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -35,10 +34,10 @@ RIVAL_PAGES = {"tiny": 2, "small": 10, "full": 10}
 MOST_MS, LEAST_RATIO = 20.0, 1_000
 NOTE = (
     "Pages of random stores and products in one open reader, as the server opens it, in stores that a page was asked "
-    "of before; the first page of a store since its publication, for which the store's rows are not in memory yet, is "
-    "a row of its own. The rival has one session a page. Its page shows "
-    "91 days, the product's place among the others, a forecast with interval and error, and a price; the "
-    "platform's also has all other key figures, past forecasts and an elasticity pooled over the chain."
+    "of before; the first page of a store, for which the file of its rows is opened, is a row of its own. "
+    "The rival has one session a page. Its page shows 91 days, the product's place among the others, a forecast with "
+    "interval and error, and a price; the platform's also has all other key figures, past forecasts and an elasticity "
+    "pooled over the chain."
 )
 
 
@@ -113,10 +112,7 @@ def published(home: str, shape: dict[str, int], pages: int, seed: int) -> dict[s
     def first(store: int) -> None:
         reader.product(EVERY_STORE, store_name(store), product_name(0))
 
-    firsts = []
-    for store in range(shape["stores"]):
-        firsts.append(_timed([partial(first, store)])["p50"])
-        _let_threads_end()
+    firsts = [_timed([partial(first, store)])["p50"] for store in range(shape["stores"])]
     asked = _timed([partial(reader.product, EVERY_STORE, *page) for page in _pages(shape, pages, seed)])
     return asked | {"first_p50": median(firsts), "first_worst": max(firsts)}
 
@@ -183,13 +179,6 @@ def _pages(shape: dict[str, int], count: int, seed: int) -> list[tuple[str, str]
         (store_name(chosen.randrange(shape["stores"])), product_name(chosen.randrange(shape["products"])))
         for _ in range(count)
     ]
-
-
-def _let_threads_end() -> None:
-    """Wait until the rows of a store that was asked for are in memory."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
 
 
 def _timed(calls: Sequence[Callable[[], object]]) -> dict[str, float]:

@@ -6,8 +6,11 @@ worded (`web`). Read once per publication and scope: it counts every file.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.reader import Reader
@@ -26,6 +29,7 @@ _BY_STORE = """
 _LINES = ("lines", "clean", "set_aside", "duplicates")
 _SUMS = ", ".join(f"CAST(coalesce(sum({n}) FILTER (input = 'sales'), 0) AS bigint) AS {n}" for n in _LINES)
 _FILES = "SELECT state, count(DISTINCT file) AS files FROM {rows} WHERE state = 'taken' OR NOT withdrawn GROUP BY state"
+_FILES_BY_STORE = _FILES.replace("SELECT", "SELECT store,").replace("GROUP BY", "GROUP BY store,")
 _CHECKS = 'SELECT "table" || \'.\' || "check" AS name, passed FROM {rows} ORDER BY name'
 
 
@@ -87,34 +91,71 @@ class Freshness:
         return tuple(store for store in self.stores if store.behind_days)
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a publication says of every store: asked once, for each store's page has a line of its own.
+
+    Attributes:
+        by_store: the columns of `_BY_STORE`, by store.
+        states: how many files are in each state, by store.
+        checks: the name of each check, and whether it passed.
+    """
+
+    by_store: Mapping[str, dict[str, Any]]
+    states: Mapping[str, dict[str, int]]
+    checks: Mapping[str, bool]
+
+
+_counted = Remembered[_Counted](REMEMBERED)
 _remembered = Remembered[Freshness](REMEMBERED)
 
 
 def freshness(reader: Reader, scope: StoreScope) -> Freshness:
     """How fresh the publication is that a reader reads."""
     file = reader.publication.file
-    # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
-    return _remembered.of((file, scope), lambda: _read(reader, scope), holds=lambda: reader.publication.file == file)
+
+    def holds() -> bool:
+        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
+        return reader.publication.file == file
+
+    def read() -> Freshness:
+        return _read(reader, scope, _counted.of(file, lambda: _count(reader), holds=holds))
+
+    return _remembered.of((file, scope), read, holds=holds)
 
 
-def _read(reader: Reader, scope: StoreScope) -> Freshness:
+def _count(reader: Reader) -> _Counted:
+    by_store = reader.ask(EVERY_STORE, "source_files", _BY_STORE.replace("{lines}", _SUMS))
+    states: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for row in reader.ask(EVERY_STORE, "source_files", _FILES_BY_STORE):
+        states[row["store"]][row["state"]] = row["files"]
+    checks = reader.ask(EVERY_STORE, "check_results", _CHECKS)
+    return _Counted({row.pop("store"): row for row in by_store}, states, {row["name"]: row["passed"] for row in checks})
+
+
+def _states(reader: Reader, scope: StoreScope, counted: _Counted) -> Mapping[str, int]:
+    """How many files are in each state; one may hold lines of several stores."""
+    if scope.stores is not None and len(scope.stores) == 1:
+        (store,) = scope.stores
+        return counted.states.get(store, {})
+    return {row["state"]: row["files"] for row in reader.ask(scope, "source_files", _FILES)}
+
+
+def _read(reader: Reader, scope: StoreScope, counted: _Counted) -> Freshness:
     publication = reader.publication
     last_days = reader.last_days(scope)
     newest = max(last_days.values(), default=None)
-    counted = {row.pop("store"): row for row in reader.ask(scope, "source_files", _BY_STORE.replace("{lines}", _SUMS))}
     nothing = {"files": 0, "last_file": None, "taken_on": None} | dict.fromkeys(_LINES, 0)
     stores = [
         StoreFreshness(
             store=store,
             last_day=last_days.get(store),
             behind_days=(newest - last_days[store]).days if newest and store in last_days else 0,
-            **nothing | counted.get(store, {}),
+            **nothing | counted.by_store.get(store, {}),
         )
         for store in reader.stores(scope)
     ]
-    states = {row["state"]: row["files"] for row in reader.ask(scope, "source_files", _FILES)}
-    # Whether the checks passed is told to everybody; what they counted is not.
-    checks = reader.ask(EVERY_STORE, "check_results", _CHECKS)
+    states = _states(reader, scope, counted)
     return Freshness(
         publication=publication.id,
         published_at=publication.at,
@@ -123,7 +164,8 @@ def _read(reader: Reader, scope: StoreScope) -> Freshness:
         taken=states.get("taken", 0),
         waiting=states.get("waiting", 0),
         failing=states.get("failing", 0),
-        checks=len(checks),
-        failed=tuple(row["name"] for row in checks if not row["passed"]),
+        # Whether the checks passed is told to everybody; what they counted is not.
+        checks=len(counted.checks),
+        failed=tuple(name for name, passed in counted.checks.items() if not passed),
         stores=tuple(stores),
     )

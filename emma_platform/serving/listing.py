@@ -147,20 +147,25 @@ class Listings:
         self._lock = threading.Lock()
         self._kept: OrderedDict[StoreScope, Listing] = OrderedDict()
 
-    def of(self, scope: StoreScope, overview: Callable[[], pa.Table]) -> Listing:
-        """The list of a scope, from its rows of `product_overview` when it is not kept."""
+    def of(self, scope: StoreScope, overview: Callable[[], pa.Table], before: Listing | None = None) -> Listing:
+        """The list of a scope, from its rows of `product_overview` when it is not kept; arguments as of `listing`."""
         with self._lock:
             if scope not in self._kept:
-                self._kept[scope] = listing(overview())
+                self._kept[scope] = listing(overview(), before)
             self._kept.move_to_end(scope)
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
             return self._kept[scope]
 
 
-def listing(overview: pa.Table) -> Listing:
-    """The list over rows of `product_overview` that hold `LISTED` and `ADDENDS`."""
-    rows = overview.sort_by([("store", "ascending"), ("product", "ascending")]).combine_chunks()
+def listing(overview: pa.Table, before: Listing | None = None) -> Listing:
+    """The list over rows of `product_overview` that hold `LISTED` and `ADDENDS`, by store and product.
+
+    Args:
+        overview: the rows.
+        before: the list of the publication before; what is the same in both is taken over.
+    """
+    rows = overview.combine_chunks()
     margin, revenue = (rows[name].cast(pa.float64()).to_numpy() for name in ("gross_margin_28d", "revenue_28d"))
     margin_pct = np.divide(100.0 * margin, revenue, out=np.full(len(margin), np.nan), where=revenue != 0)
     rows = rows.append_column(MARGIN.name, pa.array(margin_pct, from_pandas=True))
@@ -175,16 +180,24 @@ def listing(overview: pa.Table) -> Listing:
         Attention.SHELF: rows["empty_shelf_since"].is_valid().to_numpy(),
         Attention.FORECAST: (skill <= 0) & (selling_days >= STEADY_DAYS),
     }
-    names = zip(rows["product"].to_pylist(), rows["name"].to_pylist(), strict=True)
     return Listing(
         rows=rows,
-        searched=pa.array([folded(f"{product}\n{name or ''}") for product, name in names], pa.string()),
+        searched=_searched(rows, before),
         attention=attention,
         with_cost=rows["gross_margin_28d"].is_valid().to_numpy(),
         counted=rows["on_hand"].is_valid().to_numpy(),
         forecast=rows["forecast_units_28d"].to_numpy(),
         amounts={name: _whole(rows[name]) for name in SUMMED},
     )
+
+
+def _searched(rows: pa.Table, before: Listing | None) -> pa.Array[Any]:
+    """Code and name of each row as `folded`; those of the list before, where it has the same."""
+    named = rows.select(["product", "name"])
+    if before is not None and named.equals(before.rows.select(["product", "name"])):
+        return before.searched
+    names = zip(*(named[column].to_pylist() for column in named.column_names), strict=True)
+    return pa.array([folded(f"{product}\n{name or ''}") for product, name in names], pa.string())
 
 
 def _whole(amounts: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:

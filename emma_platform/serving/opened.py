@@ -19,11 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
-from emma_platform.serving.by_product import MOST_ROWS, ByProduct
+from emma_platform.model.tables import PROMOTIONS
+from emma_platform.serving.contents import PRODUCT_OVERVIEW
 from emma_platform.serving.listing import Listings
+from emma_platform.serving.overview_table import MOST_ROWS, OverviewTable
 from emma_platform.serving.publication import NothingPublishedError, Publication, ServingError, current, publications
 from emma_platform.serving.selection import SCHEMA, Selection
-from emma_platform.serving.store_pages import MOST_BYTES, StorePages
 
 _Files = Mapping[str | None, list[tuple[str | None, str]]]
 
@@ -39,8 +40,7 @@ class Opened:
         stores: the stores that have rows or stand in a stores file.
         last_days: each store's last day with key figures.
         listings: the rows of the product list, for the scopes that asked.
-        by_product: tables of one row per store and product, once one was asked for.
-        store_pages: the rows behind the product pages of the stores that are looked at.
+        page_files: where the rows behind the pages of a store are, of the stores that were asked for.
     """
 
     publication: Publication
@@ -49,8 +49,7 @@ class Opened:
     stores: frozenset[str]
     last_days: Mapping[str, date]
     listings: Listings = field(default_factory=Listings)
-    by_product: ByProduct = field(default_factory=ByProduct)
-    store_pages: StorePages = field(default_factory=StorePages)
+    page_files: dict[str, Path] = field(default_factory=dict)
 
     def check_stores(self, selection: Selection) -> Selection:
         """The selection.
@@ -92,14 +91,19 @@ class Opened:
         arrays = [pa.array(values, field.type) for values, field in zip(columns, selection.schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=selection.schema)
 
-    def one(self, selection: Selection) -> pa.Table:
-        """The row of one store and product in a table that has one for each, or none."""
-        name, stores = selection.table.name, sorted(selection.stores or ())
-        if self.publication.rows.get(name, 0) > MOST_ROWS or len(stores) != 1 or selection.product is None:
-            return self.few(selection)
-        whole = Selection(EVERY_STORE, selection.table, selection.columns)
-        key = stores[0], selection.product
-        return self.by_product.rows(name, lambda: self.rows(whole, batch_rows=100_000).read_all(), key)
+    @cached_property
+    def overview(self) -> OverviewTable | None:
+        """`product_overview` whole, read once; None where it is too large to lie in memory."""
+        if self.publication.rows.get(PRODUCT_OVERVIEW.name, 0) > MOST_ROWS:
+            return None
+        whole = Selection(EVERY_STORE, PRODUCT_OVERVIEW, PRODUCT_OVERVIEW.names)
+        return OverviewTable.of(self.rows(whole, batch_rows=100_000).read_all())
+
+    @cached_property
+    def promotions(self) -> pa.Table:
+        """The promotions of every store, read once."""
+        whole = Selection(EVERY_STORE, PROMOTIONS, PROMOTIONS.names)
+        return self.rows(whole, batch_rows=100_000).read_all().combine_chunks()
 
     def count(self, selection: Selection) -> int:
         """How many rows are selected."""
@@ -119,12 +123,28 @@ class Opened:
     @cached_property
     def first_days(self) -> dict[str, date]:
         """Each store's first day with a sale: from the oldest file of each, about 0.5 ms a store."""
+        return self._first_days(self._oldest())
+
+    def share(self, before: Opened) -> None:
+        """Take over from the publication before what is the same in both; what a first question would wait for."""
+        was, now = before._oldest(), self._oldest()
+        same = {store: day for store, day in before.first_days.items() if now.get(store) == was[store]}
+        rest = self._first_days({store: paths for store, paths in now.items() if store not in same})
+        self.__dict__["first_days"] = dict(sorted((same | rest).items()))
+        if self.publication.versions.get(PROMOTIONS.name) == before.publication.versions.get(PROMOTIONS.name):
+            self.__dict__["promotions"] = before.promotions
+
+    def _oldest(self) -> dict[str | None, list[str]]:
+        """Of each store the files of the first month with key figures."""
         by_store = self.files.get("product_kpis", {})
-        oldest = [path for found in by_store.values() for month, path in found if month == found[0][0]]
+        return {store: [path for month, path in found if month == found[0][0]] for store, found in by_store.items()}
+
+    def _first_days(self, oldest: Mapping[str | None, list[str]]) -> dict[str, date]:
         if not oldest:
             return {}
         query = "SELECT store, min(day) FROM read_parquet($paths, hive_partitioning = false) WHERE store_receipts > 0"
-        return dict(self._fetched((f"{query} GROUP BY store ORDER BY store", {"paths": oldest})))
+        paths = [path for found in oldest.values() for path in found]
+        return dict(self._fetched((f"{query} GROUP BY store ORDER BY store", {"paths": paths})))
 
     def _asked(
         self, selection: Selection, *, what: str | None = None, end: str = ""
@@ -153,8 +173,8 @@ class Opened:
             ) from error
 
 
-def open_publication(publication: Publication, *, page_bytes: int = MOST_BYTES) -> Opened:
-    """Open a publication for reading; rows behind its pages may take so many bytes of memory.
+def open_publication(publication: Publication) -> Opened:
+    """Open a publication for reading.
 
     Raises:
         ServingError: its file is gone or no publication.
@@ -181,7 +201,6 @@ def open_publication(publication: Publication, *, page_bytes: int = MOST_BYTES) 
         {name: dict(found) for name, found in files.items()},
         frozenset(stores),
         last_days,
-        store_pages=StorePages(page_bytes),
     )
 
 
@@ -204,7 +223,7 @@ def open_newest(published: Path) -> Opened:
 
 
 def open_named(published: Path, publication_id: str) -> Opened:
-    """Open a publication that is still kept; seldom one's page is read, and none of its rows stay in memory.
+    """Open a publication that is still kept.
 
     Raises:
         ServingError: it is not; the message lists those that are.
@@ -212,7 +231,7 @@ def open_named(published: Path, publication_id: str) -> Opened:
     kept = publications(published)
     for publication in kept:
         if publication.id == publication_id:
-            return open_publication(publication, page_bytes=0)
+            return open_publication(publication)
     names = ", ".join(publication.id for publication in kept) or "none"
     raise ServingError(f"there is no publication {publication_id!r} in {published}; kept are: {names}")
 

@@ -63,10 +63,11 @@ def price_curve(row: Mapping[str, Any], settings: Settings) -> PriceCurve | None
     ladder = ladder[ladder > cost + 0.01]
     offered = gains(product, np.zeros(len(ladder), dtype=np.int64), ladder)
     now = units * (price - cost)
+    place = int(np.searchsorted(ladder, price))
 
     def curve(values: Any, today: float) -> tuple[float, ...]:  # noqa: ANN401 - an array of either kind
-        place = int(np.searchsorted(ladder, price))
-        return tuple(np.insert(values, place, today).tolist())
+        found = values.tolist()
+        return (*found[:place], today, *found[place:])
 
     return PriceCurve(
         prices=curve(ladder, price),

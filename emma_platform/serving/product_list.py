@@ -6,7 +6,7 @@ question (`web.filters`), and what the list looks like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -101,8 +101,8 @@ class Page:
 
     Attributes:
         publication: where it was read.
-        rows: each with every column of `listing.COLUMNS`; `units_by_day_30d` as numbers; and `attention`, why it needs
-            any.
+        rows: each with the columns asked for, of `listing.COLUMNS`; `units_by_day_30d` as numbers; and `attention`, why
+            it needs any.
         offset: how many rows come before.
         next_offset: where the next page begins; None on the last.
         totals: of all rows that are asked for, of this page or another.
@@ -118,7 +118,15 @@ class Page:
     categories: Mapping[str | None, int]
 
 
-def product_list(reader: Reader, scope: StoreScope, asked: Asked, *, offset: int = 0, limit: int = PAGE_ROWS) -> Page:
+def product_list(
+    reader: Reader,
+    scope: StoreScope,
+    asked: Asked,
+    *,
+    offset: int = 0,
+    limit: int = PAGE_ROWS,
+    columns: Sequence[str] = NAMES,
+) -> Page:
     """A page of the products that are asked for.
 
     Args:
@@ -127,6 +135,7 @@ def product_list(reader: Reader, scope: StoreScope, asked: Asked, *, offset: int
         asked: which products, in which order.
         offset: how many rows to leave out.
         limit: how many rows to give at most.
+        columns: which of `NAMES` a row holds.
 
     Raises:
         ServingError: there is no such store, or no such column to sort by.
@@ -138,7 +147,7 @@ def product_list(reader: Reader, scope: StoreScope, asked: Asked, *, offset: int
     shown = numbers[offset : offset + limit]
     return Page(
         publication=reader.publication.id,
-        rows=_rows(listed, shown),
+        rows=_rows(listed, shown, columns),
         offset=offset,
         next_offset=offset + limit if offset + limit < len(numbers) else None,
         totals=_totals(listed, chosen, partial(_interval, reader, scope, asked)),
@@ -194,11 +203,14 @@ def _is_in(values: Any, wanted: frozenset[str]) -> np.ndarray[Any, np.dtype[np.b
     return found
 
 
-def _rows(listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> list[dict[str, Any]]:
-    shown = listed.rows.select(NAMES).take(pa.array(numbers))
+def _rows(
+    listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]], columns: Sequence[str]
+) -> list[dict[str, Any]]:
+    shown = listed.rows.select(columns).take(pa.array(numbers))
     rows: list[dict[str, Any]] = shown.to_pylist()
     for row, number in zip(rows, numbers.tolist(), strict=True):
-        row["units_by_day_30d"] = [float(units) for units in row["units_by_day_30d"].split()]
+        if "units_by_day_30d" in row:
+            row["units_by_day_30d"] = list(map(float, row["units_by_day_30d"].split()))
         row["attention"] = [why for why, holds in listed.attention.items() if holds[number]]
     return rows
 

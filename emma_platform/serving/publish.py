@@ -29,7 +29,9 @@ from emma_platform.model.tables import KEPT, PRODUCTS, TABLES
 from emma_platform.serving import provenance
 from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
 from emma_platform.serving.files import LakeFile, count_rows, placed
+from emma_platform.serving.opened import open_publication
 from emma_platform.serving.overview_rows import Earlier, files_by_store, fill, prepare, statement_digest
+from emma_platform.serving.page_rows import write_missing
 from emma_platform.serving.publication import (
     LINK,
     POINTER,
@@ -123,6 +125,7 @@ def publish(
             ) from error
     partial.replace(file)
     sync_folder(published)
+    _write_page_rows(publication)
     gone = [Retired(one.versions, at) for one in before[keep - 1 :]]
     point_to(published, publication, before[: keep - 1], [*gone, *(r for r in retired(published) if r.is_read(at))])
     _remove_leftovers(published, [publication, *before[: keep - 1]])
@@ -234,6 +237,15 @@ def _earlier(publication: Publication, before: list[Publication], listed: list[L
 def _same_files(paths: Mapping[str, Iterable[str]], known: Mapping[str, int]) -> bool:
     partitioned = [path for name, found in paths.items() if TABLES[name].grain is not Grain.WHOLE for path in found]
     return set(partitioned) == set(known)
+
+
+def _write_page_rows(publication: Publication) -> None:
+    """Before anybody is led to the publication, so that its first pages are as fast as all others."""
+    opened = open_publication(publication)
+    try:
+        write_missing(opened)
+    finally:
+        opened.connection.close()
 
 
 def _remove_leftovers(published: Path, kept: Iterable[Publication]) -> None:

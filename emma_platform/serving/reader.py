@@ -18,7 +18,8 @@ from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
 from emma_platform.serving.listing import ADDENDS, LISTED, Listing
 from emma_platform.serving.opened import attach, open_named, open_newest
-from emma_platform.serving.product_page import HISTORY_COLUMNS, HISTORY_DAYS, ProductPage, read_page, warm
+from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS
+from emma_platform.serving.product_page import ProductPage, read_overview, read_page
 from emma_platform.serving.publication import Publication, ServingError, current
 from emma_platform.serving.selection import SCHEMA, select
 
@@ -68,13 +69,15 @@ class Reader:
         """Read what the first list and the first pages would wait for: afterwards they are as fast as all others.
 
         Args:
-            before: the reader that this one takes the place of; the stores whose pages were asked of it are read too.
+            before: the reader that this one takes the place of; what is the same in both is taken over.
         """
-        listed = self.listing(EVERY_STORE)
-        for column, descending in before.listing(EVERY_STORE).orders if before else ():
+        was = before.listing(EVERY_STORE) if before else None
+        if before is not None:
+            self._opened.share(before._opened)
+        listed = self._listing(EVERY_STORE, was)
+        for column, descending in was.orders if was else ():
             listed.order(column, descending=descending)
         self.store_days(EVERY_STORE)
-        warm(self._opened, before._opened if before else None)
 
     def tables(self) -> tuple[str, ...]:
         """The names of the published tables."""
@@ -213,11 +216,29 @@ class Reader:
         """
         return self.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
 
+    def overview_row(self, scope: StoreScope, store: str, product: str) -> pa.Table:
+        """The row of `product_overview` of one product in one store, or none.
+
+        Raises:
+            ServingError: there is no such store.
+        """
+        self.check_stores(scope, [store])
+        return read_overview(self._opened, scope, store, product)
+
     def listing(self, scope: StoreScope) -> Listing:
         """The rows of the product list; made for the first who asks with this scope, kept for the others."""
+        return self._listing(scope)
+
+    def _listing(self, scope: StoreScope, before: Listing | None = None) -> Listing:
         opened = self._opened
-        rows = select(scope, PRODUCT_OVERVIEW.name, columns=[*LISTED, *ADDENDS])
-        return opened.listings.of(scope, lambda: opened.rows(rows, batch_rows=100_000).read_all())
+
+        def overview() -> pa.Table:
+            if opened.overview is not None:
+                return opened.overview.within(scope, (*LISTED, *ADDENDS))
+            rows = opened.rows(select(scope, PRODUCT_OVERVIEW.name, columns=[*LISTED, *ADDENDS]), batch_rows=100_000)
+            return rows.read_all().sort_by([("store", "ascending"), ("product", "ascending")])
+
+        return opened.listings.of(scope, overview, before)
 
     def product(
         self,

@@ -1,167 +1,127 @@
-"""The rows behind the product pages of a store, in memory: what every click after the first one reads.
+"""The rows behind the product pages of one store as one file, read where it lies.
 
-Belongs here: keeping the rows of the stores that are looked at, within a bound, and finding a product's among them.
-Does not belong here: which rows a page needs (`product_page`).
+Belongs here: the form of such a file, writing and opening it, finding a product's rows. Does not belong here: which
+rows there are and when the file is written (`page_rows`).
 
-Whoever opens a page looks at more of the same store. The page of one product reads some ten files, 10 to 30 ms; its
-rows from here take 1 ms. Reading all rows of a store takes two to five times as long as reading one
-product's, so no request waits for that: the first page of a store reads its own rows and the store's are read beside.
+Rows lie in the file as Arrow has them in memory. So nothing is parsed or copied before a product's rows are taken, the
+processes that answer share the system's one copy, and a store takes no memory of theirs: a page reads some 15 KB.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from emma_platform.serving.publication import ServingError
+from emma_platform.serving.remembered import Remembered
 
-MOST_BYTES = 150_000_000
-"""Bytes that the stores of one open publication take: 13 KB a product (130 MB for 10 stores of 1,000), hence some
-11,000 products. While the next publication is warmed, both take that much, less what is the same in both."""
-
-REST_SECONDS = 60.0
-"""A store gives way to another once nobody has asked for it so long: pages all over a chain that does not fit would
-otherwise read whole stores for one page each."""
+_MOST_OPEN = 1_000
+"""Files held open: an open one takes 20 KB beside what is read of it."""
 
 _DECIMAL64_DIGITS = 18
-
-_log = logging.getLogger(__name__)
-
-Read = Callable[[], Mapping[str, pa.Table]]
-"""Reads the rows of a store by table, each with a column product and sorted by it."""
+_PRODUCT = "product"
 
 
 @dataclass(frozen=True, slots=True)
-class ProductRows:
-    """Rows sorted by product.
+class StoreRows:
+    """The open file of a store.
 
     Attributes:
-        packed: the rows, in narrower types that hold the same values.
-        schema: their types.
-        places: for each product its first row and how many there are.
+        products: the codes that have rows in any table.
+        tables: rows by table, in narrower types that hold the same values.
+        places: for each table, the first row and the number of rows of each of `products`.
     """
 
-    packed: pa.Table
-    schema: pa.Schema
-    places: Mapping[str, tuple[int, int]]
+    products: pa.Array[Any]
+    tables: Mapping[str, pa.Table]
+    places: Mapping[str, tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]]
 
-    def of(self, product: str) -> pa.Table:
-        """The rows of a product, none if it has none."""
-        if product not in self.places:
-            return self.schema.empty_table()
-        rows = self.packed.slice(*self.places[product])
+    def number(self, product: str) -> int:
+        """The product's place among `products`, -1 if it is not there."""
+        found: int = pc.index(self.products, pa.scalar(product, pa.string())).as_py()
+        return found
+
+    def of(self, table: str, number: int, schema: pa.Schema) -> pa.Table:
+        """The rows of the product of this number in a table, with these types."""
+        if number < 0:
+            return schema.empty_table()
+        first, count = self.places[table]
+        rows = self.tables[table].slice(int(first[number]), int(count[number]))
         # Column by column: a cast of the table takes as long for a column that stays what it is as for any other.
-        columns = zip(rows.columns, self.schema.types, strict=True)
-        return pa.Table.from_arrays([c if c.type == kind else c.cast(kind) for c, kind in columns], schema=self.schema)
+        columns = zip(rows.columns, schema.types, strict=True)
+        return pa.Table.from_arrays([c if c.type == kind else c.cast(kind) for c, kind in columns], schema=schema)
 
 
-class StorePages:
-    """The stores of a publication that were asked for last; threads may share it."""
+def write(file: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Write the file of a store, whole under its name or not at all.
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        """Keep stores within a number of bytes; 0 keeps none."""
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._filling: str | None = None
-        self._too_large: set[str] = set()
+    Args:
+        file: where.
+        tables: rows by table, each with a column `product` and sorted by it; rows without a product come last.
+    """
+    found = {name: _runs(rows) for name, rows in tables.items()}
+    products = pc.unique(pa.chunked_array([codes for codes, _, _ in found.values()], pa.string()))
+    places: dict[str, Any] = {_PRODUCT: products}
+    for name, (codes, first, count) in found.items():
+        at = cast("Any", pc.index_in)(codes, value_set=products).to_numpy()
+        for column, values in ((f"{name}.first", first), (f"{name}.count", count)):
+            of_all = np.zeros(len(products), dtype=np.int64)
+            of_all[at] = values
+            places[column] = of_all
+    unfinished = file.with_name(f".{file.name}.partial")
+    with unfinished.open("wb") as handle:
+        for rows in (pa.table(places), *(_narrowed(rows) for rows in tables.values())):
+            with pa.ipc.new_stream(handle, rows.schema) as stream:
+                stream.write_table(rows)
+        handle.flush()
+        os.fsync(handle.fileno())
+    unfinished.replace(file)
 
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The stores in memory, the one asked for last at the end."""
-        with self._lock:
-            return tuple(self._kept)
 
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """Those of them that somebody has asked for, in the same order."""
-        with self._lock:
-            return tuple(store for store, kept in self._kept.items() if kept.asked is not None)
+_open = Remembered[StoreRows](_MOST_OPEN)
 
-    def of(self, store: str, read: Read) -> Mapping[str, ProductRows] | None:
-        """The rows of a store by table; None while they are not here.
 
-        A thread then reads them for the next who asks, one store at a time, if they may come to lie here.
-        """
-        now = time.monotonic()
-        with self._lock:
-            kept = self._kept.get(store)
-            if kept is not None:
-                kept.asked = now
-                self._kept.move_to_end(store)
-                return kept.tables
-            if self._filling is not None or store in self._too_large or not self._has_room(now):
-                return None
-            self._filling = store
-        threading.Thread(target=self._fill_beside, args=(store, read), name=f"pages of {store}").start()
+def opened(file: Path, names: tuple[str, ...]) -> StoreRows | None:
+    """The file of a store, which holds these tables in this order; None while there is none that can be read.
+
+    A file never changes under its name: one that was opened for a publication serves the next as well.
+    """
+    try:
+        return _open.of(file, lambda: _read(file, names))
+    except (OSError, pa.ArrowException):
         return None
 
-    def fill(self, store: str, read: Read, *, asked: float | None = None) -> None:
-        """Read the rows of a store now, and keep them if they are within the bound; `asked` is when, if ever."""
-        tables = {name: _by_product(rows) for name, rows in read().items()}
-        self._keep(store, _Kept(tables, sum(table.packed.nbytes for table in tables.values()), asked))
 
-    def share(self, store: str, other: StorePages) -> None:
-        """Keep what another publication, in which they are the same, has of a store's rows."""
-        with other._lock:
-            kept = other._kept.get(store)
-        if kept is not None:
-            self._keep(store, replace(kept, asked=None))
-
-    def _keep(self, store: str, kept: _Kept) -> None:
-        with self._lock:
-            if kept.size > self._most_bytes:
-                self._too_large.add(store)
-                return
-            self._kept[store] = kept
-            while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
-                self._kept.popitem(last=False)
-
-    def _fill_beside(self, store: str, read: Read) -> None:
-        try:
-            self.fill(store, read, asked=time.monotonic())
-        except ServingError as error:
-            _log.info("the rows of store %s are not kept in memory: %s", store, error)
-        finally:
-            with self._lock:
-                self._filling = None
-
-    def _has_room(self, now: float) -> bool:
-        if not self._kept:
-            return self._most_bytes > 0
-        sizes = [kept.size for kept in self._kept.values()]
-        longest = next(iter(self._kept.values())).asked
-        if longest is None or now - longest > REST_SECONDS:
-            return True
-        return sum(sizes) + sum(sizes) / len(sizes) <= self._most_bytes
+def _read(file: Path, names: tuple[str, ...]) -> StoreRows:
+    # Closing gives the handle back; what is mapped stays as long as rows of it are held.
+    with pa.memory_map(str(file)) as mapped:
+        places, *tables = (pa.ipc.open_stream(mapped).read_all() for _ in ("places", *names))
+    return StoreRows(
+        cast("Any", places[_PRODUCT].combine_chunks()),
+        dict(zip(names, tables, strict=True)),
+        {name: (places[f"{name}.first"].to_numpy(), places[f"{name}.count"].to_numpy()) for name in names},
+    )
 
 
-@dataclass(slots=True)
-class _Kept:
-    tables: Mapping[str, ProductRows]
-    size: int
-    asked: float | None
-
-
-def _by_product(rows: pa.Table) -> ProductRows:
-    rows = rows.combine_chunks()
-    codes: Any = rows["product"].combine_chunks().dictionary_encode()
+def _runs(rows: pa.Table) -> tuple[pa.Array[Any], Any, Any]:
+    """Each product, its first row and how many it has."""
+    codes: Any = rows[_PRODUCT].combine_chunks().dictionary_encode()
     # The report card's rows of a category or a store have no product; they lie at the end.
     numbers = codes.indices.fill_null(-1).to_numpy()
-    starts: np.ndarray[Any, np.dtype[np.int64]] = np.flatnonzero(np.diff(numbers, prepend=-2))
-    lengths = np.diff(starts, append=len(numbers))
-    products = rows["product"].take(starts).to_pylist()
-    places = zip(products, zip(starts.tolist(), lengths.tolist(), strict=True), strict=True)
-    packed = rows.cast(pa.schema([field.with_type(_narrow(field.type)) for field in rows.schema]))
-    return ProductRows(packed, rows.schema, {product: place for product, place in places if product is not None})
+    first = np.flatnonzero(np.diff(numbers, prepend=-2))
+    count = np.diff(first, append=len(numbers))
+    known = numbers[first] >= 0
+    return rows[_PRODUCT].combine_chunks().take(pa.array(first[known])), first[known], count[known]
+
+
+def _narrowed(rows: pa.Table) -> pa.Table:
+    return rows.cast(pa.schema([field.with_type(_narrow(field.type)) for field in rows.schema])).combine_chunks()
 
 
 def _narrow(kind: pa.DataType) -> pa.DataType:

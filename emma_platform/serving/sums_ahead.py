@@ -140,5 +140,6 @@ def sum_ahead(
         return owns(reader.ask(scope, "sales_forecast_totals", OWN))
 
     level = ("store", None) if category is None else ("category", category or None)
-    found = _kept.of((reader.publication.file, scope), read).get(level, ())
+    # By the files that the sums come from: most publications share them with the one before.
+    found = _kept.of((reader.paths(scope, "sales_forecast_totals"), scope), read).get(level, ())
     return added([own for own in found if stores is None or own.store in stores])

@@ -15,8 +15,11 @@ from collections import OrderedDict
 from pathlib import Path
 
 from emma_platform.model.access import EVERY_STORE
+from emma_platform.model.access import EVERY_STORE
+from emma_platform.serving.freshness import freshness
 from emma_platform.serving.publication import ServingError, current
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.sums_ahead import sum_ahead
 from emma_platform.serving.sums_ahead import sum_ahead
 
 LOOK_SECONDS = 1.0
@@ -38,6 +41,11 @@ class CurrentReader:
         self._newest: Reader | None = None
         self._looked = 0.0
         self._earlier: OrderedDict[str, Reader] = OrderedDict()
+
+    @property
+    def is_open(self) -> bool:
+        """A publication is open, so that `newest` waits for nothing."""
+        return self._newest is not None
 
     def newest(self) -> Reader:
         """The newest publication; no request waits for a newer one to be opened.
@@ -63,6 +71,9 @@ class CurrentReader:
             if found is not None and self._newest is not None and found != self._newest.publication:
                 newest = Reader(self._published)
                 newest.warm(self._newest)
+                # What the first list and the first page would wait for beside.
+                freshness(newest, EVERY_STORE)
+                sum_ahead(newest, EVERY_STORE)
                 sum_ahead(newest, EVERY_STORE)
                 with self._lock:
                     self._newest = newest

@@ -37,8 +37,10 @@ class Question(BaseModel):
     """What a link to a changed question starts from."""
 
     @classmethod
-    def of(cls, request: Request) -> Self:
+    async def of(cls, request: Request) -> Self:
         """The question in a page's address, as a dependency; what a form sends empty, and what is no part, is left out.
+
+        A coroutine that waits for nothing: FastAPI would send a function through a thread and back.
 
         Raises:
             HTTPException: a part has a value that it cannot have.

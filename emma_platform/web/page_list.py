@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.listing import TRENDS, Attention
-from emma_platform.serving.product_list import Page, product_list
+from emma_platform.serving.product_list import NAMES, Page, product_list
 from emma_platform.serving.remembered import Remembered
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
@@ -24,6 +26,12 @@ from emma_platform.web.rendering import fragment
 PERIODS = ("7", "28")
 MOST_KEPT = 64
 """Lists that are kept; fifty rows take 0.1 MB."""
+
+_SHOWN = tuple(name for name in NAMES if name not in {
+    "day", "category", "units_7d", "units_28d", "gross_margin_28d", "forecast_skill_vs_seasonal_naive",
+    "expected_profit_uplift_p10", "expected_profit_uplift_p90", "empty_shelf_probability", "abc_class",
+})  # fmt: skip
+"""What a row is said from; a value more in each of fifty rows takes 0.03 ms."""
 
 REASON_WORDS = {
     Attention.PRICE: "price",
@@ -44,6 +52,39 @@ class Column:
     number: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """A product of the list, in the words of the page.
+
+    Attributes:
+        path: of the product's page.
+        name, code, store: what it is called.
+        spark: its last 30 days as a line.
+        revenue, margin, forecast: figures.
+        rare: its change is of too few sales to be told.
+        trend, change: how revenue moved: class, arrow and words; short.
+        interval: of the forecast, from and to; None without a forecast.
+        status, hint: of the price advice, and what it says.
+        shelf: how bad the stock is, and in words.
+    """
+
+    path: str
+    name: str
+    code: str
+    store: str
+    spark: Markup
+    revenue: str
+    rare: bool
+    trend: tuple[str, str, str]
+    change: str
+    margin: str
+    forecast: str
+    interval: tuple[str, str] | None
+    status: str
+    hint: str
+    shelf: tuple[str, str]
+
+
 _kept = Remembered[dict[str, Any]](MOST_KEPT)
 
 
@@ -58,7 +99,7 @@ def list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, An
 
 
 def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, Any]:
-    page = product_list(shown.reader, scope, query.asked(), offset=query.offset)
+    page = product_list(shown.reader, scope, query.asked(), offset=query.offset, columns=_SHOWN)
     names = shown.store_names(scope)
     several = len(names) > 1 and len(query.store) != 1
     address = query.address()
@@ -123,26 +164,26 @@ def _total(page: Page, query: Filters) -> dict[str, Any]:
     }
 
 
-def row_values(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> dict[str, Any]:
-    """What `found.html` shows of a row of the list; `rare` where its change is of too few sales to be told."""
+def row_values(row: Mapping[str, Any], names: Mapping[str, str], query: Filters) -> ListRow:
+    """What `found.html` shows of a row of the list."""
     growth, trend = (row[f"{name}_{'wow' if query.days == '7' else '28d'}_pct"] for name in ("growth", "trend"))
     expected = row["forecast_units_28d"]
-    return {
-        "path": product_path(row["store"], row["product"]),
-        "name": row["name"] or row["product"],
-        "code": row["product"],
-        "store": names.get(row["store"], row["store"]),
-        "spark": sparkline(row["units_by_day_30d"]),
-        "revenue": words.count(row[f"revenue_{query.days}d"]),
-        "rare": growth is not None and trend is None,
-        "trend": words.trend(trend),
-        "change": words.trend_short(trend),
-        "margin": words.percent(row["gross_margin_28d_pct"]),
-        "forecast": words.units(expected),
-        "interval": None
+    return ListRow(
+        path=product_path(row["store"], row["product"]),
+        name=row["name"] or row["product"],
+        code=row["product"],
+        store=names.get(row["store"], row["store"]),
+        spark=sparkline(row["units_by_day_30d"]),
+        revenue=words.count(row[f"revenue_{query.days}d"]),
+        rare=growth is not None and trend is None,
+        trend=words.trend(trend),
+        change=words.trend_short(trend),
+        margin=words.percent(row["gross_margin_28d_pct"]),
+        forecast=words.units(expected),
+        interval=None
         if expected is None
         else (words.rough(row["forecast_units_28d_p10"]), words.rough(row["forecast_units_28d_p90"])),
-        "status": row["status"] or "",
-        "hint": words.price_hint(row),
-        "shelf": words.shelf(row),
-    }
+        status=row["status"] or "",
+        hint=words.price_hint(row),
+        shelf=words.shelf(row),
+    )

@@ -7,6 +7,7 @@ Belongs here: choosing and arranging what the reader says of the product. Does n
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -171,7 +172,7 @@ def title_values(shown: Shown, scope: StoreScope, store: str, product: str) -> d
     return {
         "store": store,
         "product": product,
-        "name": _named(shown, scope, product).get("name") or product,
+        "name": _name(shown, scope, store, product),
         "store_name": shown.store_names(scope).get(store, store),
         "here": product_path(store, product),
     }
@@ -197,7 +198,7 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
     """The six key figures; those that nothing is known of say so."""
     if row is None:
         return []
-    now, before = (_sums(page, row["day"] - timedelta(days=back)) for back in (0, DEFAULT_DAYS))
+    now, before = _sums(page, row["day"])
     margin = _change(now["gross_margin"], before["gross_margin"])
     sold, brought = before["sold_units"], before["sold_revenue"]
     price_before = brought / sold if brought and sold else None
@@ -227,6 +228,11 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
     return [replace(card, rare=rare and card.change_pct is not None and not card.neutral) for card in found]
 
 
+def _name(shown: Shown, scope: StoreScope, store: str, product: str) -> str:
+    found = shown.reader.overview_row(scope, store, product)
+    return (found["name"][0].as_py() if found.num_rows else _named(shown, scope, product).get("name")) or product
+
+
 def _named(shown: Shown, scope: StoreScope, product: str) -> Mapping[str, Any]:
     """What the products file says of a product."""
     statement = "SELECT name, category FROM {rows} WHERE product = $product"
@@ -245,12 +251,17 @@ def _change(now: float | Decimal | None, before: float | Decimal | None) -> floa
     return 100 * (float(now) / float(before) - 1)
 
 
-def _sums(page: ProductPage, last_day: date) -> Mapping[str, float | None]:
-    """Sums of the 28 days that end on a day; None where a day's value is not known."""
-    day = page.kpis["day"]
-    after, to = (pa.scalar(last_day - timedelta(days=back)) for back in (DEFAULT_DAYS, 0))
-    rows = page.kpis.filter(pc.and_(pc.greater(day, after), pc.less_equal(day, to)))
-    return {name: None if rows[name].null_count else float(pc.sum(rows[name]).as_py() or 0) for name in _SUMMED}
+def _sums(page: ProductPage, last_day: date) -> list[Mapping[str, float | None]]:
+    """Sums of the 28 days that end on a day, and of the 28 before; None where a day's value is not known."""
+    days: list[Any] = page.kpis["day"].to_pylist()
+    ends = [bisect_right(days, last_day - timedelta(days=back)) for back in (0, DEFAULT_DAYS, 2 * DEFAULT_DAYS)]
+    found: list[dict[str, float | None]] = [{}, {}]
+    for name in _SUMMED:
+        by_day = charts.values(page.kpis, name)
+        for sums, end, first in zip(found, ends[:2], ends[1:], strict=True):
+            known = [value for value in by_day[first:end] if value is not None]
+            sums[name] = sum(known) if len(known) == end - first else None
+    return [*found]
 
 
 def _selling_days(page: ProductPage, last_day: date) -> int:

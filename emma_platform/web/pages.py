@@ -25,14 +25,14 @@ from emma_platform.web.filters import Filters
 from emma_platform.web.page_glossary import glossary_values
 from emma_platform.web.page_list import list_values
 from emma_platform.web.page_product import WHY, advice_values, prepare_why, product_values, title_values, why_values
-from emma_platform.web.publication_shown import Shown, shown
+from emma_platform.web.publication_shown import Shown, shown, shown_here
 from emma_platform.web.rendering import is_partial, render
 
 router = APIRouter(include_in_schema=False)
 
 Reads = Annotated[Signed, Depends(require(Permission.READ))]
 Decides = Annotated[Signed, Depends(require(Permission.DECIDE))]
-ShownHere = Annotated[Shown, Depends(shown)]
+ShownHere = Annotated[Shown, Depends(shown_here)]
 Query = Annotated[Filters, Depends(Filters.of)]
 
 

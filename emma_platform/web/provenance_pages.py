@@ -23,13 +23,13 @@ from emma_platform.web.current import CurrentReader
 from emma_platform.web.page_changes import changes_values, compared, earlier_ones
 from emma_platform.web.page_data import DataQuery, data_values
 from emma_platform.web.page_receipt import receipt_values
-from emma_platform.web.publication_shown import Shown, shown
+from emma_platform.web.publication_shown import Shown, shown_here
 from emma_platform.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
 Reads = Annotated[Signed, Depends(require(Permission.READ))]
-Seen = Annotated[Shown, Depends(shown)]
+Seen = Annotated[Shown, Depends(shown_here)]
 Query = Annotated[DataQuery, Depends(DataQuery.of)]
 
 

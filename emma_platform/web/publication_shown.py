@@ -12,6 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.publication import Publication, publications
@@ -44,8 +45,20 @@ class Shown:
         return {store: named.get(store, store) for store in self.reader.stores(scope)}
 
 
+async def shown_here(request: Request, known_on: str | None = None) -> Shown:
+    """The dependency of a page: `shown: Annotated[Shown, Depends(shown_here)]`; opens what is not open in a thread.
+
+    Raises:
+        ServingError: nothing is published yet, or the publication is not kept.
+    """
+    current: CurrentReader = request.app.state.current
+    if known_on or not current.is_open:
+        return await run_in_threadpool(shown, request, known_on)
+    return shown(request)
+
+
 def shown(request: Request, known_on: str | None = None) -> Shown:
-    """The dependency of a page: `shown: Annotated[Shown, Depends(shown)]`.
+    """What a request shows.
 
     Raises:
         ServingError: nothing is published yet, or the publication is not kept.

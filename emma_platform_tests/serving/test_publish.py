@@ -187,7 +187,7 @@ def test_old_publications_and_leftovers_go(put: Publish, published: Path) -> Non
     put(1, keep=2)
     put(2, keep=2)
     assert sorted(path.name for path in published.iterdir()) == [
-        "current.json", "serving-p1.duckdb", "serving-p2.duckdb", "serving.duckdb",
+        "current.json", "pages", "serving-p1.duckdb", "serving-p2.duckdb", "serving.duckdb",
     ]  # fmt: skip
 
 

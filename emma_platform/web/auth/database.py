@@ -21,10 +21,15 @@ PRIVATE = 0o600
 
 
 class UserDatabase:
-    """The users on SQLite or PostgreSQL; made, or brought up to date, when it is opened."""
+    """The users on SQLite or PostgreSQL; made, or brought up to date, when it is opened.
+
+    Attributes:
+        is_embedded: they are in a file of this machine.
+    """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine_of(url)
+        self.is_embedded = self._engine.dialect.name == "sqlite"
         self._upgrade()
 
     @contextmanager

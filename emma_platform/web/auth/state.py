@@ -21,7 +21,7 @@ from emma_platform.web.auth.database import UserDatabase
 from emma_platform.web.auth.passwords import Passwords
 from emma_platform.web.auth.seal import Seal
 from emma_platform.web.auth.sessions import Ages, Session
-from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError, require
+from emma_platform.web.auth.signed import ConfirmNeededError, NotAllowedError, SignInNeededError, permit
 
 _log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def confirmed(request: Request) -> Session:
 
 def administrator(request: Request) -> Session:
     """The dependency of what changes other users: may administer them, and proved a short while ago who they are."""
-    require(Permission.ADMINISTER)(request)
+    permit(request, Permission.ADMINISTER)
     return confirmed(request)
 
 

@@ -1,0 +1,66 @@
+"""The rows of `product_overview` in memory: what every list and every page reads.
+
+Belongs here: finding a product's row, or a scope's rows. Does not belong here: what a list adds (`listing`).
+
+A statement over the publication's file takes 2 to 10 ms of CPU for one row, the more the more columns there are, and a
+row from memory 0.05 ms; 20,000 rows take 20 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emma_platform.model.access import StoreScope
+
+MOST_ROWS = 200_000
+"""A larger table is asked row by row."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewTable:
+    """The rows by store and product.
+
+    Attributes:
+        rows: every column.
+        products: their codes.
+        places: of each store, its first row and how many there are.
+    """
+
+    rows: pa.Table
+    products: pa.Array[Any]
+    places: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """The table over rows in any order; in a publication they are in this one."""
+        keys = [("store", "ascending"), ("product", "ascending")]
+        order = cast("Any", pc.sort_indices)(rows, sort_keys=keys)
+        if not np.array_equal(order, np.arange(rows.num_rows)):
+            rows = rows.take(order)
+        rows = rows.combine_chunks()
+        stores: Any = rows["store"].combine_chunks().dictionary_encode()
+        starts = np.flatnonzero(np.diff(stores.indices.to_numpy(), prepend=-1))
+        counts = np.diff(starts, append=rows.num_rows)
+        places = zip(starts.tolist(), counts.tolist(), strict=True)
+        products: Any = rows["product"].combine_chunks()
+        return cls(rows, products, dict(zip(stores.dictionary.to_pylist(), places, strict=True)))
+
+    def row(self, store: str, product: str) -> pa.Table:
+        """The row of a product, or none."""
+        first, count = self.places.get(store, (0, 0))
+        place = pc.index(self.products.slice(first, count), pa.scalar(product, pa.string())).as_py()
+        return self.rows.slice(first + max(place, 0), 1 if place >= 0 else 0)
+
+    def within(self, scope: StoreScope, columns: Sequence[str]) -> pa.Table:
+        """The rows of the stores that may be seen, with these columns."""
+        rows = self.rows.select(columns)
+        if scope.whole:
+            return rows
+        parts = [rows.slice(*place) for store, place in self.places.items() if scope.allows(store)]
+        return pa.concat_tables(parts) if parts else rows.slice(0, 0)
