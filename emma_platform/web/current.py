@@ -15,11 +15,9 @@ from collections import OrderedDict
 from pathlib import Path
 
 from emma_platform.model.access import EVERY_STORE
-from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.freshness import freshness
 from emma_platform.serving.publication import ServingError, current
 from emma_platform.serving.reader import Reader
-from emma_platform.serving.sums_ahead import sum_ahead
 from emma_platform.serving.sums_ahead import sum_ahead
 
 LOOK_SECONDS = 1.0
@@ -73,7 +71,6 @@ class CurrentReader:
                 newest.warm(self._newest)
                 # What the first list and the first page would wait for beside.
                 freshness(newest, EVERY_STORE)
-                sum_ahead(newest, EVERY_STORE)
                 sum_ahead(newest, EVERY_STORE)
                 with self._lock:
                     self._newest = newest

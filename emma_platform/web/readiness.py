@@ -6,9 +6,10 @@ and whether the application can answer (`health`).
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
@@ -27,6 +28,9 @@ from emma_platform.web.rendering import templates
 
 _NOBODY = Signed(user=0, name="", role=Role.OWNER, permissions=Role.OWNER.permissions, scope=EVERY_STORE)
 
+_YOUNG = 10_000
+"""New objects after which the collector looks at them."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +38,24 @@ _log = logging.getLogger(__name__)
 async def prepared(app: FastAPI) -> AsyncIterator[None]:
     """The lifespan of the application: it takes no request before it is prepared."""
     await run_in_threadpool(_prepare, app)
-    yield
+    with _lasting_left_alone():
+        yield
+
+
+@contextmanager
+def _lasting_left_alone() -> Iterator[None]:
+    """What is here by now lasts: Python's collector need not look at it again, which keeps every request waiting.
+
+    It looked through 190,000 objects, 100 ms at a time; and every 700 new ones, a twelfth of a page, at the youngest.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _prepare(app: FastAPI) -> None:
