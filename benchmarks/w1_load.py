@@ -150,7 +150,7 @@ def _click_and_publish(
 def publish_again(home: str, products: int, stores: int, times: int, every: float) -> None:
     """What the batch does beside, at its priority: new price advice of one store after the other, each published."""
     from emma_platform.model.tables import KEPT
-    from emma_platform.recompute.priority import stand_back
+    from emma_platform.pipeline.priority import stand_back
     from emma_platform.store.delta import DeltaStore
     from emma_platform.store.protocol import Stores
 

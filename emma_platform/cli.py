@@ -45,8 +45,8 @@ def _check_span(first: datetime | None, last: datetime | None) -> None:
 def update(settings: Settings) -> None:
     """Take what was dropped and compute everything it affects, now."""
     from emma_platform.console import console, show_batch, watching
+    from emma_platform.pipeline.priority import stand_back
     from emma_platform.pipeline.run import run_update
-    from emma_platform.recompute.priority import stand_back
 
     stand_back(settings.batch_nice)
     with watching() as observer:
@@ -61,8 +61,8 @@ def update(settings: Settings) -> None:
 def rebuild(settings: Settings, store: str | None, first: datetime | None, last: datetime | None) -> None:
     """Compute everything, or some stores and days, again from the archived files."""
     from emma_platform.console import console, show_batch, watching
+    from emma_platform.pipeline.priority import stand_back
     from emma_platform.pipeline.run import run_rebuild
-    from emma_platform.recompute.priority import stand_back
 
     _check_span(first, last)
     stand_back(settings.batch_nice)
@@ -77,8 +77,8 @@ def rebuild(settings: Settings, store: str | None, first: datetime | None, last:
 def maintain(settings: Settings) -> None:
     """Delete what nobody needs any more: replaced files, old runs and events."""
     from emma_platform.console import console, show_maintenance, watching
+    from emma_platform.pipeline.priority import stand_back
     from emma_platform.pipeline.run import run_maintenance
-    from emma_platform.recompute.priority import stand_back
 
     stand_back(settings.batch_nice)
     with watching() as observer:

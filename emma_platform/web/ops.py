@@ -26,7 +26,7 @@ import uvicorn
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from emma_platform.recompute.priority import stand_back
+from emma_platform.pipeline.priority import stand_back
 from emma_platform.settings import Settings
 from emma_platform.web import logs
 from emma_platform.web.auth import sessions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ASK = "import os; from emma_platform.recompute.priority import stand_back; {}; print(os.nice(0))"
+ASK = "import os; from emma_platform.pipeline.priority import stand_back; {}; print(os.nice(0))"
 
 
 def niceness_after(does: str, *, before: int = 0) -> int:

@@ -1,6 +1,6 @@
 """Page before batch: what computes stands back for what answers on the same machine.
 
-Belongs here: the priority of a process. Does not belong here: whose turn it is among batches (`turn`).
+Belongs here: the priority of a process. Does not belong here: whose turn it is among batches (`recompute.turn`).
 """
 
 from __future__ import annotations
