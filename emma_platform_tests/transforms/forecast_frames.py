@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 
 from emma_platform.model.tables import CALENDAR, PROMOTIONS
+from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.forecast import forecast_store
 
 MADE_ON = date(2026, 6, 30)
 PROFILE = np.array([0.6, 0.7, 0.8, 0.9, 1.3, 1.8, 0.9])
+QUANTILES = ["p025", "p10", "p50", "p90", "p975"]
 
 
 def day(back):
@@ -63,6 +65,19 @@ def weekly_sales(days, level, *, seed=0, dispersion=2.0, last=MADE_ON):
 def run(demand, *, promoted=None, events=None, made_on=MADE_ON, history_days=730, horizon_days=28):
     return forecast_store(
         demand,
+        promotions() if promoted is None else promoted,
+        calendar() if events is None else events,
+        store="S1",
+        made_on=made_on,
+        history_days=history_days,
+        horizon_days=horizon_days,
+    )
+
+
+def read(frame, *, promoted=None, events=None, made_on=MADE_ON, history_days=730, horizon_days=28):
+    """What is known of the demand when a forecast is made."""
+    return read_demand(
+        frame,
         promotions() if promoted is None else promoted,
         calendar() if events is None else events,
         store="S1",

@@ -1,23 +1,27 @@
 """Stores whose price elasticities are known, for the price tests.
 
-Belongs here: the simulated sales and frames in the shape of the transforms' inputs. Does not belong here: any test.
+Belongs here: the simulated sales, frames in the shape of the transforms' inputs, the advice for one product. Does not
+belong here: any test.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RESPONSE, PROBABLE_STOCK_OUTS
+from emma_platform.model.estimates import PRICE_EVIDENCE, PRICE_RECOMMENDATIONS, PRICE_RESPONSE, PROBABLE_STOCK_OUTS
 from emma_platform.model.tables import PRODUCTS, PROMOTIONS
 from emma_platform.transforms.price_ladder import Guardrails
+from emma_platform.transforms.price_recommendations import recommend
 
 LAST = date(2026, 6, 30)
 GUARDRAILS = Guardrails(5.0, 10.0, tuple(tenth / 10 + 0.09 for tenth in range(10)))
+COOLING = replace(GUARDRAILS, cool_down_days=14)
 NO_PROMOTIONS = PROMOTIONS.arrow_schema().empty_table()
 NO_STOCK_OUTS = PROBABLE_STOCK_OUTS.arrow_schema().empty_table()
 
@@ -174,3 +178,40 @@ def listed_rows(**columns: list[object]) -> pa.Table:
     usual: dict[str, list[object]] = {name: [None] * count for name in PRODUCTS.names}
     sizes = pa.array(columns.pop("pack_size", [None] * count), pa.float64()).cast(pa.decimal128(18, 3))
     return pa.table({**usual, "product": names, **columns, "pack_size": sizes}, schema=PRODUCTS.arrow_schema())
+
+
+def advise(
+    *,
+    price: float | None = 2.49,
+    cost: float | None = 1.2,
+    units: float | None = 100.0,
+    elasticity: float = -1.3,
+    error: float = 0.1,
+    points: int = 5,
+    own_weight: float = 0.8,
+    cover: float | None = None,
+    stock: float | None = None,
+    since: date | None = None,
+    lowest: float | None = None,
+    charged: float = 1.0,
+    guardrails: Guardrails = GUARDRAILS,
+) -> dict[str, Any]:
+    """The advice for one product."""
+    table = recommend(
+        evidence=evidence_rows(
+            current_price=[price],
+            price_points=[points],
+            price_since=[since],
+            lowest_price_30d=[lowest or price],
+            still_charged=[charged],
+        ),
+        response=response_rows(elasticity=[elasticity], std_error=[error], own_weight=[own_weight]),
+        forecast=forecast_rows([] if units is None else [units]),
+        latest=latest_rows([cost], [cover], [stock]),
+        listed=listed_rows(),
+        guardrails=guardrails,
+        store="S",
+        made_on=LAST,
+    )
+    assert table.schema == PRICE_RECOMMENDATIONS.arrow_schema()
+    return table.to_pylist()[0]

@@ -6,8 +6,7 @@ import numpy as np
 
 from emma_platform.transforms.calendar_regression import calendar_lift
 from emma_platform.transforms.calendar_terms import Terms, calendar_terms
-from emma_platform.transforms.demand import read_demand
-from emma_platform_tests.transforms.forecast_frames import MADE_ON, PROFILE, calendar, day, demand_frame, promotions
+from emma_platform_tests.transforms.forecast_frames import MADE_ON, PROFILE, calendar, day, demand_frame, read
 
 DAYS = 371
 WEEKEND = (np.arange(DAYS + 28) % 7 >= 5).astype(float)
@@ -55,16 +54,7 @@ def test_terms_know_nothing_of_later_days():
     later = (None, MADE_ON + timedelta(days=20), "Jubilee", "holiday")
 
     def terms(*events):
-        history = read_demand(
-            demand_frame(units),
-            promotions(),
-            calendar(*events),
-            store="S1",
-            made_on=MADE_ON,
-            history_days=730,
-            horizon_days=28,
-        )
-        return calendar_terms(history, 199 - 28)
+        return calendar_terms(read(demand_frame(units), events=calendar(*events)), 199 - 28)
 
     one, other = terms(*rows), terms(*rows, later)
     np.testing.assert_array_equal(one.columns, other.columns)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from emma_platform.model.estimates import FORECAST_MODEL, SALES_FORECAST
 from emma_platform.model.report_card import FORECAST_ACCURACY
-from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.forecast_boosting import Boosting, shares
@@ -17,7 +16,15 @@ from emma_platform.transforms.forecast_model import evidence, joined, trained
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
 from emma_platform.transforms.smoothing import demand_pattern
-from emma_platform_tests.transforms.forecast_frames import MADE_ON, PROFILE, calendar, day, demand_frame, promotions
+from emma_platform_tests.transforms.forecast_frames import (
+    MADE_ON,
+    PROFILE,
+    calendar,
+    day,
+    demand_frame,
+    promotions,
+    read,
+)
 
 DAYS, AHEAD, WIDTH = 330, 28, 60
 UNSEEN = 49
@@ -70,10 +77,7 @@ def boosting(model):
 
 
 def fast_and_best(units, boosting):
-    demand = read_demand(
-        frame(units[:DAYS]), promotions(), calendar(), store="S1", made_on=MADE_ON, history_days=DAYS,
-        horizon_days=AHEAD,
-    )  # fmt: skip
+    demand = read(frame(units[:DAYS]), history_days=DAYS, horizon_days=AHEAD)
     fast = forecast_from(demand, DAYS - 1, AHEAD, fit_factors(demand, DAYS - 1))
     return demand, fast, boosting.on(demand, fast)
 

@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 
-from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
 from emma_platform.transforms.smoothing import advance
-from emma_platform_tests.transforms.forecast_frames import (
-    MADE_ON,
-    calendar,
-    day,
-    demand_frame,
-    promotions,
-    weekly_sales,
-)
+from emma_platform_tests.transforms.forecast_frames import calendar, day, demand_frame, promotions, read, weekly_sales
 
 DAYS, AFTER, HORIZON = 420, 7, 28
 LAST = DAYS - 1
@@ -32,12 +24,11 @@ def demand():
     units[-4:, 3] = stock[-4:, 3] = 0.0
     promoted = [("S1", f"P{number:03d}", day(back), day(back - 6)) for number in range(20) for back in (200, 100, 4)]
     events = [("S1", day(back), "market", "event") for back in range(8, 400, 30)]
-    return read_demand(
-        demand_frame(units, on_hand=stock, categories=["food", "drinks"] * 20),
-        promotions(*promoted),
-        calendar(*events),
-        store="S1",
-        made_on=MADE_ON,
+    known = demand_frame(units, on_hand=stock, categories=["food", "drinks"] * 20)
+    return read(
+        known,
+        promoted=promotions(*promoted),
+        events=calendar(*events),
         history_days=DAYS,
         horizon_days=HORIZON,
     )

@@ -5,12 +5,18 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast import forecast_store
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.interval_calibration import SCALES, Calibration, shares_inside
-from emma_platform_tests.transforms.forecast_frames import MADE_ON, calendar, demand_frame, promotions, weekly_sales
+from emma_platform_tests.transforms.forecast_frames import (
+    MADE_ON,
+    calendar,
+    demand_frame,
+    promotions,
+    read,
+    weekly_sales,
+)
 
 LEVELS = np.exp(np.linspace(np.log(0.15), np.log(25.0), 240))
 """Units a day: from one a week to 25 a day."""
@@ -64,9 +70,7 @@ def test_what_was_said_of_a_store_holds(sold, known, size):
 
 @pytest.mark.parametrize("wrong", [0.5, 2.0], ids=["too narrow", "too wide"])
 def test_a_wrong_variance_is_seen_and_mended(known, wrong):
-    history = read_demand(
-        known, promotions(), calendar(), store="S1", made_on=MADE_ON, history_days=730, horizon_days=28
-    )
+    history = read(known)
     calibration, right = Calibration(history), Calibration(history)
     last = len(history.units) - 1
     for origin in (last - 42, last - 28):
@@ -84,9 +88,7 @@ def test_a_wrong_variance_is_seen_and_mended(known, wrong):
 
 
 def test_nothing_known_changes_nothing(known):
-    history = read_demand(
-        known, promotions(), calendar(), store="S1", made_on=MADE_ON, history_days=730, horizon_days=28
-    )
+    history = read(known)
     last = len(history.units) - 1
     made = forecast_from(history, last - 28, 28, fit_factors(history, last - 28))
     calibration = Calibration(history)

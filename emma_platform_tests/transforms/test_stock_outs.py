@@ -1,6 +1,5 @@
 """Probable stock-outs against sales whose stock-outs are known: chances, lost units, false alarms, and laws."""
 
-from datetime import timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emma_platform.model.estimates import PROBABLE_STOCK_OUTS
-from emma_platform.transforms.demand import Demand, Flags, read_demand
+from emma_platform.transforms.demand import Demand, Flags
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.stock_out_chances import Evidence, Rates, chances, level_errors
 from emma_platform.transforms.stock_outs import find_stock_outs, weigh
@@ -21,6 +20,7 @@ from emma_platform_tests.transforms.forecast_frames import (
     day,
     demand_frame,
     promotions,
+    read,
     weekly_sales,
 )
 
@@ -194,12 +194,9 @@ def test_what_is_found_is_what_was_known_then():
     """Days after an origin do not change what it takes for a stock-out."""
     units = hidden(steady(), 60, 51)
     history = [
-        read_demand(
-            demand_frame(units[: len(units) - cut], last=MADE_ON - timedelta(cut)), promotions(), calendar(),
-            store="S", made_on=MADE_ON - timedelta(cut), history_days=730, horizon_days=0,
-        )
+        read(demand_frame(units[: len(units) - cut], last=day(cut)), made_on=day(cut), horizon_days=0)
         for cut in (0, 40)
-    ]  # fmt: skip
+    ]
     early = probably_out(history[0], 159)
     assert np.array_equal(early, probably_out(history[1], 159))
     assert early[139:149, 0].all()
