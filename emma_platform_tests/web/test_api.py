@@ -8,13 +8,12 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-import schemathesis
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from starlette.testclient import TestClient
@@ -26,6 +25,9 @@ from emma_platform.web.api_reference import schema
 from emma_platform.web.auth.audit import Event
 from emma_platform_tests.web import api_home
 from emma_platform_tests.web.people import People
+
+if TYPE_CHECKING:
+    import schemathesis
 
 V1 = "/api/v1"
 
@@ -216,6 +218,8 @@ def test_every_parameter_and_field_is_described(anna: TestClient) -> None:
 
 def test_what_the_schema_allows_is_answered_as_it_says(company: People) -> None:
     """Requests made from the schema, sent to the application: no failure, and answers of the described form."""
+    import schemathesis
+
     browser = company.signed_in("olga")
     described = schemathesis.openapi.from_dict(json.loads(json.dumps(schema())))
 
