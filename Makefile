@@ -41,8 +41,9 @@ serve: .venv/.ready
 dev: .venv/.ready
 	$(EMMA) dev
 
+# Three processes on two cores: while one waits for Dagster, a browser or a clock, another has its core.
 test: lint
-	.venv/bin/pytest -n 2 --dist worksteal -q
+	.venv/bin/pytest -n 3 --dist worksteal -q
 
 test-long: export EMMA_TEST_KILLS ?= 50
 test-long: export EMMA_TEST_HISTORIES ?= 200

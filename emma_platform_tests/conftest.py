@@ -1,4 +1,4 @@
-"""What holds for all tests: how long an example takes is no matter of right or wrong, and migrations are read once."""
+"""What holds for all tests: the long ones begin first, examples may take their time, and migrations are read once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked as long come first; the others keep their order."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -139,6 +139,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
     running.process.wait()
 
 
+@pytest.mark.long
 def test_from_a_dropped_file_to_a_publication_and_a_clean_end(dev: Dev) -> None:
     until("ready", lambda: "Ready" in dev.said() or dev.process.poll() is not None or None)
     assert f"Ready: http://127.0.0.1:{dev.port}\nDrop files into {dev.home / 'landing'}." in dev.said()

@@ -26,21 +26,13 @@ from emma_platform.serving.publication import LINK, POINTER, publications
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, Held
 from emma_platform_tests.recompute import midway
-from emma_platform_tests.recompute.home import Home, day, sale
+from emma_platform_tests.recompute.home import Home, day, sale, two_products
 
 STORES = ("S1", "Süd/2")
 DAYS = 36
 BY_HAND = ["raw_sales", "clean_sales", "product_kpis"]
 SPAN = ("2026-01-15|S%C3%BCd%2F2", "2026-01-22|S1")
 """The rectangle that is made by hand: eight days of both stores."""
-
-
-def _sales(store: str, first: int, last: int) -> list[str]:
-    return [
-        sale(store, on, product, 1 + (on * 7 + place) % 5, prices[on // 7 % 2], receipt=f"R{on}")
-        for on in range(first, last)
-        for place, (product, prices) in enumerate((("P1", ("2.50", "2.20")), ("P2", ("4.00", "4.40"))))
-    ]
 
 
 def lived(folder: Path) -> DagsterHome:
@@ -50,7 +42,7 @@ def lived(folder: Path) -> DagsterHome:
     home.drop("stock.csv", f"store,day,product,on_hand\nS1,{day(5)},P1,9\nS1,{day(6)},P1,7\n")
     home.drop("promotions.csv", f"store,product,first_day,last_day\nS1,P1,{day(3)},{day(9)}\n")
     for number, store in enumerate(STORES):
-        home.sell(f"sales-{number}.csv", *_sales(store, 0, DAYS))
+        home.sell(f"sales-{number}.csv", *two_products(store, 0, DAYS))
     home.sell("day-20.csv", sale(on=20, quantity=3, receipt="X"), '"S1",X,yesterday,P1,1,1\n')
     home.sell("gone.csv", sale(on=21, receipt="G"))
     home.sell("sent-twice.csv", sale(on=22, receipt="T"))

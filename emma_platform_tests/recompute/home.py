@@ -38,6 +38,15 @@ def sale(
     return f'"{store}",{receipt},{day(on)} {hour:02d}:00:00,{product},{quantity},{price}\n'
 
 
+def two_products(store: str, first: int, last: int) -> list[str]:
+    """Sales of two products a day, whose prices change every week."""
+    return [
+        sale(store, on, product, 1 + (on * 7 + place) % 5, prices[on // 7 % 2], receipt=f"R{on}")
+        for on in range(first, last)
+        for place, (product, prices) in enumerate((("P1", ("2.50", "2.20")), ("P2", ("4.00", "4.40"))))
+    ]
+
+
 class Home:
     """A platform in a folder, and the files dropped into it."""
 

@@ -1,7 +1,7 @@
 """A history happens to a home, and what it was like before and after each update.
 
 Belongs here: letting events happen, and keeping account of which files were taken. Does not belong here: which events
-there are (`histories`), what a change must touch (`expected`) and what must hold (`test_laws`).
+there are (`events`), what a change must touch (`expected`) and what must hold (`test_laws`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from emma_platform.recompute.ledger import Key, batches, partitions
 from emma_platform.recompute.plan import Selection
 from emma_platform.recompute.recovery import UnknownStoreError
 from emma_platform.settings import Settings
-from emma_platform_tests.recompute.histories import (
-    BROKEN,
-    ESTABLISHED,
+from emma_platform_tests.recompute.events import (
     Change,
     Copy,
     Crash,
@@ -38,6 +36,7 @@ from emma_platform_tests.recompute.histories import (
     Update,
     Withdraw,
 )
+from emma_platform_tests.recompute.histories import BROKEN, ESTABLISHED
 from emma_platform_tests.recompute.home import Home
 
 Rows = list[tuple[object, ...]]

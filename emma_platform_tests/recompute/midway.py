@@ -24,7 +24,7 @@ from emma_platform.recompute.ledger import partitions
 from emma_platform.recompute.status import status
 from emma_platform.serving.contents import SERVED
 from emma_platform.serving.reader import Reader
-from emma_platform_tests.recompute.home import DECISIONS, Home, day, sale
+from emma_platform_tests.recompute.home import DECISIONS, Home, day, sale, two_products
 
 STORES = ("S1", "Süd/2")
 DAYS = 60
@@ -32,20 +32,12 @@ NAMING_THEMSELVES = {"publication", "publication_files", "partition_receipts", "
 """Published tables that name the publication, its files, or the batches and times in which they were made."""
 
 
-def _sales(store: str, first: int, last: int) -> list[str]:
-    return [
-        sale(store, on, product, 1 + (on * 7 + place) % 5, prices[on // 7 % 2], receipt=f"R{on}")
-        for on in range(first, last)
-        for place, (product, prices) in enumerate((("P1", ("2.50", "2.20")), ("P2", ("4.00", "4.40"))))
-    ]
-
-
 def prepare(folder: Path) -> None:
     """Take most of the history, and drop the rest."""
     home = Home(folder)
     home.drop("products-1.csv", "product,category,unit_cost\nP1,tea,1.10\nP2,jam,1.20\n")
     for number, store in enumerate(STORES):
-        home.sell(f"sales-{number}.csv", *_sales(store, 0, DAYS))
+        home.sell(f"sales-{number}.csv", *two_products(store, 0, DAYS))
     home.sell("day-20.csv", sale(on=20, quantity=3, receipt="X"))
     home.update()
     home.sell("day-20.csv", sale(on=20, quantity=4, receipt="X"), sale(on=20, product="POSTAGE", receipt="X"))

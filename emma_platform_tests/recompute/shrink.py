@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from emma_platform_tests.recompute.histories import Drop, Event
+from emma_platform_tests.recompute.events import Drop, Event
 
 T = TypeVar("T")
 

@@ -27,8 +27,9 @@ from emma_platform.recompute.status import status
 from emma_platform.recompute.told import told as publisher_told
 from emma_platform.serving.publication import current
 from emma_platform.serving.reader import Reader
+from emma_platform_tests.recompute.events import Event, told
 from emma_platform_tests.recompute.expected import affected, inputs, kind_of, lines_of, raw_sales
-from emma_platform_tests.recompute.histories import ESTABLISHED, ONE_BY_ONE, Event, histories, told
+from emma_platform_tests.recompute.histories import ESTABLISHED, ONE_BY_ONE, histories
 from emma_platform_tests.recompute.home import Home
 from emma_platform_tests.recompute.life import Life, Moment, Rows, State, begin, live, settled
 from emma_platform_tests.recompute.shrink import smallest
@@ -42,6 +43,7 @@ TOGETHER = {
 seldom = st.sampled_from([False] * 7 + [True])
 
 
+@pytest.mark.long
 @settings(
     max_examples=HISTORIES,
     deadline=None,

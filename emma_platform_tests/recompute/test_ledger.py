@@ -183,8 +183,8 @@ def test_the_ledger_lies_in_the_home_unless_a_url_is_given(tmp_path: Path) -> No
     assert Settings(home=tmp_path, ledger_url="postgresql://db/emma").ledger == "postgresql://db/emma"
 
 
-def test_a_platform_works_on_either_ledger(tmp_path: Path, ledger_url: str) -> None:
-    home = Home(tmp_path / "home", ledger_url=ledger_url)
+def test_a_platform_on_postgresql_is_what_it_is_on_sqlite(tmp_path: Path, postgresql: Iterator[str]) -> None:
+    home = Home(tmp_path / "home", ledger_url=next(postgresql))
     plain = Home(tmp_path / "plain")
     for one in (home, plain):
         one.drop("products.csv", "product,category,unit_cost\nP1,drinks,1\n")

@@ -33,7 +33,7 @@ for number in itertools.count(start):
 """
 
 POLLER = """
-import sys
+import sys, time
 from pathlib import Path
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.serving.test_publish_crash import check_whole
@@ -45,6 +45,7 @@ while not stop.exists():
     moves += reader.refresh()
     check_whole(reader)
     reads += 1
+    time.sleep(0.02)
 print(moves, reads)
 """
 
@@ -71,6 +72,7 @@ def test_readers_never_meet_an_error_or_half_a_publication(put: Publish, publish
                 reader.refresh()
                 check_whole(reader)
                 check_whole(Reader(published))
+                time.sleep(0.02)  # leaves the processor to the publisher
             except Exception as error:  # noqa: BLE001
                 failures.append(error)
                 return
