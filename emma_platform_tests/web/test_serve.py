@@ -7,18 +7,24 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from emma_platform.cli import main
 from emma_platform_tests.web import slow_app
@@ -32,7 +38,9 @@ from emma_platform.settings import Settings
 from emma_platform.web.serve import serve
 if __name__ == "__main__":
     factory = "emma_platform_tests.web.slow_app:make"
-    serve(Settings(home=Path(sys.argv[1])), host="127.0.0.1", port=int(sys.argv[2]), workers=2, factory=factory)
+    certificate = Path(sys.argv[3]) if sys.argv[3:] else None
+    settings = Settings(home=Path(sys.argv[1]))
+    serve(settings, host="127.0.0.1", port=int(sys.argv[2]), workers=2, certificate=certificate, factory=factory)
 """
 
 
@@ -52,15 +60,15 @@ def free_port() -> int:
 
 
 class Served:
-    """The command, running on a home."""
+    """The command, running on a home; over TLS where it is given a certificate."""
 
-    def __init__(self, home: PublishedHome, folder: Path) -> None:
-        self.home, self.port = home, free_port()
+    def __init__(self, home: PublishedHome, folder: Path, certificate: Path | None = None) -> None:
+        self.home, self.port, self.certificate = home, free_port(), certificate
         self.output = folder / "output.txt"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("EMMA_", "DAGSTER_"))}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START, str(home.settings.home), str(self.port)],
+                [sys.executable, "-c", START, str(home.settings.home), str(self.port), *filter(None, [certificate])],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=kept | {"EMMA_REQUEST_LOG": str(folder / "requests.log")},
@@ -73,13 +81,19 @@ class Served:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """The answer, over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        connection = self._connection()
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.certificate is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        trusting = ssl.create_default_context(cafile=self.certificate)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS, context=trusting)
 
     def read(self) -> dict[str, Any]:
         status, body = self.get("/read")
@@ -98,11 +112,29 @@ class Served:
         return {int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line}
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def certified(file: Path) -> Path:
+    """A certificate of this machine's address that it signed itself, and its key, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(certificate.public_bytes(pem) + secret)
+    return file
+
+
+@pytest.fixture(params=["http"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    """Over plain HTTP; over TLS where a test asks for `https`."""
     home = PublishedHome(tmp_path / "home")
     home.publish(0)
-    running = Served(home, tmp_path)
+    running = Served(home, tmp_path, certified(tmp_path / "server.pem") if request.param == "https" else None)
     yield running
     if running.process.poll() is None:
         os.killpg(running.process.pid, signal.SIGKILL)
@@ -181,7 +213,10 @@ def counted(served: Served) -> float:
     return float(line.removeprefix(start))
 
 
-def test_workers_end_when_their_supervisor_is_killed(served: Served) -> None:
+@pytest.mark.parametrize("served", ["https"], indirect=True)
+def test_it_answers_over_tls_and_its_workers_end_when_their_supervisor_is_killed(served: Served) -> None:
+    assert f"Ready: https://127.0.0.1:{served.port}" in served.said()
+    assert len(served.read()["ids"]) == 1
     workers = [psutil.Process(pid) for pid in served.workers()]
     served.process.kill()
     served.process.wait()
