@@ -22,6 +22,7 @@ from emma_platform.pipeline.run import run_maintenance, run_rebuild, run_update
 from emma_platform.recompute.platform import Observer
 from emma_platform.recompute.reporting import work_left
 from emma_platform.recompute.status import status
+from emma_platform.serving.page_rows import FOLDER
 from emma_platform.serving.publication import LINK, POINTER, publications
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, Held
@@ -202,9 +203,10 @@ def assert_told(home: DagsterHome) -> None:
 
 def leftovers(home: Home) -> list[str]:
     """Files that are of no further use to anyone, below the home."""
-    kept = {LINK, POINTER, *(publication.file.name for publication in publications(home.settings.published))}
-    root = home.settings.home
-    found = [path for path in home.settings.published.iterdir() if path.name not in kept]
+    published, root = home.settings.published, home.settings.home
+    kept = {LINK, POINTER, FOLDER, *(publication.file.name for publication in publications(published))}
+    found = [path for path in published.iterdir() if path.name not in kept]
+    found += [path for path in (published / FOLDER).iterdir() if path.suffix != ".arrow"]
     found += home.settings.archive.rglob("*.part")
     found += (root / "queue").glob("*.ticket")
     found += (root / "spill").glob("*")
