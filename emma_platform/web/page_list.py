@@ -7,7 +7,7 @@ Belongs here: arranging the rows. Does not belong here: what filters there are (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -17,7 +17,7 @@ from emma_platform.serving.listing import TRENDS, Attention
 from emma_platform.serving.product_list import NAMES, Page, product_list
 from emma_platform.serving.remembered import Remembered
 from emma_platform.web import words
-from emma_platform.web.addresses import product_path
+from emma_platform.web.addresses import EMPTY, product_path
 from emma_platform.web.charts import sparkline
 from emma_platform.web.filters import Filters
 from emma_platform.web.publication_shown import Shown
@@ -28,8 +28,9 @@ MOST_KEPT = 64
 """Lists that are kept; fifty rows take 0.1 MB."""
 
 _SHOWN = tuple(name for name in NAMES if name not in {
-    "day", "category", "units_7d", "units_28d", "gross_margin_28d", "forecast_skill_vs_seasonal_naive",
-    "expected_profit_uplift_p10", "expected_profit_uplift_p90", "empty_shelf_probability", "abc_class",
+    "day", "category", "selling_days_28d", "units_7d", "units_28d", "gross_margin_28d",
+    "forecast_skill_vs_seasonal_naive", "expected_profit_uplift_p10", "expected_profit_uplift_p90",
+    "empty_shelf_probability", "abc_class",
 })  # fmt: skip
 """What a row is said from; a value more in each of fifty rows takes 0.03 ms."""
 
@@ -44,12 +45,20 @@ REASON_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the list: its label, what it sorts by, whether it is a number, and what the label means."""
+    """A column of the list.
+
+    Attributes:
+        label, meaning: what it is called, and what that means.
+        sort: what it sorts by; None where it does not.
+        address: of the list sorted by it, the other way round where it is already.
+        number: it holds numbers.
+    """
 
     label: str
     sort: str | None
     meaning: str
     number: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +116,39 @@ def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, A
     return {
         "asked": query,
         "list_query": address,
-        "columns": _columns(query),
+        "columns": [replace(column, address=_sorted_by(query, column.sort)) for column in _columns(query)],
         "rows": fragment("found.html", {"rows": rows, "list_query": address, "several": several}),
         "more": None if page.next_offset is None else query.address(offset=page.next_offset),
         "found": page.totals.products,
         "total": _total(page, query),
         "stores": names,
+        "store_options": store_options(names, query),
         "several": several,
         "categories": [category or "" for category in page.categories],
         "periods": PERIODS,
         "reasons": REASON_WORDS,
     }
+
+
+def _sorted_by(query: Filters, sort: str | None) -> str:
+    if sort is None:
+        return ""
+    first = "asc" if sort == "name" else "desc"
+    order = ("desc" if query.order == "asc" else "asc") if sort == query.sort else first
+    return query.address(sort=sort, order=order)
+
+
+_OPTION, _CHOSEN = Markup('<option value="{}">'), Markup('<option value="{}" selected>')
+_options_of_all = Remembered[Markup](MOST_KEPT)
+
+
+def store_options(names: Mapping[str, str], query: Filters) -> Markup:
+    """The stores to choose from, made once for all lists of the same ones: a hundred take as long as 25 rows."""
+    every = _options_of_all.of(tuple(names.items()), lambda: fragment("options.html", {"stores": names}))
+    for store in query.store:
+        code = store or EMPTY
+        every = every.replace(_OPTION.format(code), _CHOSEN.format(code))
+    return every
 
 
 def _columns(query: Filters) -> list[Column]:

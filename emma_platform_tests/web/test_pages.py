@@ -21,7 +21,7 @@ from emma_platform.settings import Settings
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.filters import Filters
-from emma_platform.web.page_list import REASON_WORDS, row_values
+from emma_platform.web.page_list import REASON_WORDS, row_values, store_options
 from emma_platform.web.page_product import GUARDRAIL_WORDS
 from emma_platform.web.rendering import fragment
 from emma_platform_tests.web.chain_home import own_home
@@ -235,3 +235,14 @@ def test_every_kpi_of_a_page_leads_to_its_entry_in_the_glossary(company: People)
 
 def _newest(company: People) -> str:
     return publications(company.auth.settings.published)[0].id
+
+
+def test_the_store_that_is_asked_for_is_chosen_whatever_its_name() -> None:
+    names = {"": "None", '<S"&1>': "A & B", "S2": "S2"}
+    for chosen in (*names, "no such store"):
+        shown = str(store_options(names, Filters(store=(chosen,))))
+        options = re.findall(r'<option value="([^"]*)"( selected)?>([^<]*)</option>', shown)
+        assert [(unescape(code), unescape(label)) for code, _, label in options] == [
+            (code or "~", label) for code, label in names.items()
+        ]
+        assert [unescape(code) for code, selected, _ in options if selected] == [chosen or "~"] * (chosen in names)
