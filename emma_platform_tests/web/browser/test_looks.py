@@ -122,18 +122,18 @@ def test_without_javascript_everything_can_be_read_and_decided(open_page: Open, 
     page = open_page("/products", java_script_enabled=False)
     page.get_by_label("Search name or code").fill("dip")
     page.get_by_role("button", name="Show").click()
-    assert page.locator(PRODUCT).count() == 2
+    expect(page.locator(PRODUCT)).to_have_count(2)
     page.goto("/products")
     page.get_by_role("link", name="More").click()
-    assert page.locator(PRODUCT).count() == 8
+    expect(page.locator(PRODUCT)).to_have_count(8)
     page.goto("/products?attention=price&sort=expected_profit_uplift_p50")
     page.locator("#rows tr:has(.c7.recommend) a.open").nth(4).click()
-    assert page.get_by_text("sold in the last 28 days").is_visible()
+    expect(page.get_by_text("sold in the last 28 days")).to_be_visible()
     page.get_by_role("link", name="revenue", exact=True).click()
-    assert page.get_by_role("heading", name="Why revenue moved").is_visible()
+    expect(page.get_by_role("heading", name="Why revenue moved")).to_be_visible()
     page.go_back()
     page.get_by_role("button", name="Accept").click()
-    assert page.get_by_text("Accepted at").is_visible()
+    expect(page.get_by_text("Accepted at")).to_be_visible()
     keep(page, "no_script")
 
 
