@@ -124,6 +124,7 @@ def _list_values(shown: Shown, scope: StoreScope, query: Filters) -> dict[str, A
         "stores": names,
         "store_options": store_options(names, query),
         "several": several,
+        "selling": len(page.stores),
         "categories": [category or "" for category in page.categories],
         "periods": PERIODS,
         "reasons": REASON_WORDS,
