@@ -176,7 +176,7 @@ def read_demand(
         history_days: days of history, `made_on` included.
         horizon_days: days after `made_on` for which promotions and events are laid out.
     """
-    from emma_platform.transforms.demand_kernel import evidence, first_sold, lay_out, traded
+    from emma_platform.transforms.demand_kernel import lay_out
 
     first = made_on - timedelta(days=history_days - 1)
     day = demand["day"].cast(pa.date32())
@@ -187,15 +187,21 @@ def read_demand(
     units, on_hand = _numbers(demand["units"]), _numbers(demand["on_hand"])
     names: Any = demand["product"].cast(pa.string()).combine_chunks().dictionary_encode()
     name, spelled = names.indices.to_numpy(), names.dictionary.to_pylist()
-    start, sold = first_sold(days, name, units, len(spelled))
-    if not sold.any():
+    selling = units > 0
+    if not selling.any():
         return None
-    products, rank = _sorted(spelled, sold)
-    length = _epoch(made_on) - start + 1
-    table, out, in_stock, latest = lay_out(days, name, units, on_hand, rank, start, length, len(products))
+    start = int(days.min(where=selling, initial=np.iinfo(days.dtype).max))
+    products, rank = _sorted(spelled, np.bincount(name, weights=selling, minlength=len(spelled)) > 0)
+    length, width = _epoch(made_on) - start + 1, len(products)
+    table, latest = np.zeros((width, length)), np.full(width, -1)
+    out, in_stock = np.zeros((width, length), dtype=np.bool_), np.zeros((width, length), dtype=np.bool_)
+    lay_out(days, name, units, on_hand, rank, start, table, out, in_stock, latest)
     closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
-    is_open = traded(table) & ~closed[:length]
-    known, first_sale, first_part = evidence(table, out, is_open)
+    is_open = table.any(axis=0) & ~closed[:length]
+    first_sale = np.argmax(table > 0, axis=1)
+    known = is_open & ~out
+    known &= np.arange(length) >= first_sale[:, None]
+    parts = table != np.rint(table)
     categories, category_names = _categories(demand["category"].take(pa.array(latest, pa.int64())))
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
@@ -211,8 +217,8 @@ def read_demand(
         promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days).T,
         closed=closed,
         events=events,
-        first_sale=first_sale,
-        first_part=first_part,
+        first_sale=first_sale.astype(np.int64),
+        first_part=np.where(parts.any(axis=1), np.argmax(parts, axis=1), length).astype(np.int64),
     )
 
 

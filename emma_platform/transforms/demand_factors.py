@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -40,6 +40,30 @@ class Lift(NamedTuple):
     calendar: Floats
     weekday: Floats
     uplift: Floats
+
+
+class Usual(NamedTuple):
+    """What is usually sold, without promotions, for compiled loops to fill; plain days are known and not promoted.
+
+    Attributes:
+        level: products x days, the mean of the usual days around each day.
+        squared: per product the squared distance of plain days from it, on average.
+        mean: per product the level of plain days, on average.
+        sold: categories x days, units of plain days.
+        expected: categories x days, levels of plain days.
+    """
+
+    level: Floats
+    squared: Floats
+    mean: Floats
+    sold: Floats
+    expected: Floats
+
+    @classmethod
+    def empty(cls, products: int, categories: int, days: int) -> Self:
+        """Nothing known yet, and nothing summed."""
+        of_products = np.empty(products), np.empty(products)
+        return cls(np.empty((products, days)), *of_products, np.zeros((categories, days)), np.zeros((categories, days)))
 
 
 @dataclass(frozen=True)
@@ -77,23 +101,24 @@ def fit_factors(demand: Demand, origin: int) -> Factors:
     """
     from emma_platform.transforms.series_kernel import capped_means, usual_levels, weekday_sums
 
-    end, groups = origin + 1, len(demand.category_names)
-    cap, mean = capped_means(demand.series, end)
-    level, squared, usual, sold, expected = usual_levels(
-        demand.series, cap, rare_events(demand, origin), ~of_another_measure(mean), groups, _HALF_WINDOW, end
-    )
-    calendar = calendar_lift(calendar_terms(demand, origin), sold.T, expected.T)
-    by_weekday = weekday_sums(demand.series, cap, level, np.ascontiguousarray(calendar.T), end)
-    sold, expected, promoted_sold, promoted_expected = (sums / _dispersion(squared, usual) for sums in by_weekday)
+    series, end = demand.series, origin + 1
+    cap, mean = capped_means(series, end)
+    usual = Usual.empty(len(cap), len(demand.category_names), end)
+    usual_levels(series, cap, rare_events(demand, origin), ~of_another_measure(mean), _HALF_WINDOW, end, usual)
+    calendar = calendar_lift(calendar_terms(demand, origin), usual.sold.T, usual.expected.T)
+    by_weekday = np.zeros((2, 2, 7, len(cap)))
+    weekday_sums(series, cap, usual.level, np.ascontiguousarray(calendar.T), end, by_weekday)
+    (sold, expected), (promoted_sold, promoted_expected) = by_weekday / _dispersion(usual)
     weekday = _weekday_profile(sold, expected)
     uplift = _uplift(promoted_sold.sum(axis=0), (promoted_expected * weekday).sum(axis=0), demand.categories)
     return Factors(calendar, weekday, uplift)
 
 
-def _dispersion(squared: Floats, level: Floats) -> Floats:
+def _dispersion(usual: Usual) -> Floats:
     """Variance to mean ratio around the level, at least 1 % of the mean; 1 for a series without sales."""
-    sold = level > 0
-    return np.where(sold, np.maximum(squared / np.where(sold, level, 1.0), _LEAST_VARIATION * level), 1.0)
+    sold = usual.mean > 0
+    ratio = usual.squared / np.where(sold, usual.mean, 1.0)
+    return np.where(sold, np.maximum(ratio, _LEAST_VARIATION * usual.mean), 1.0)
 
 
 def _shrink(sold: Floats, expected: Floats, prior: Floats | float, strength: float) -> Floats:

@@ -19,7 +19,7 @@ import numpy as np
 from emma_platform.transforms.count_intervals import LEVELS, exact_quantiles
 from emma_platform.transforms.demand import Codes, Demand, Floats
 from emma_platform.transforms.forecast_origin import NEW_DAYS, OriginForecast
-from emma_platform.transforms.smoothing import RATES
+from emma_platform.transforms.smoothing import level_path
 
 DISTANCES = (1, 7, 28)
 """The days ahead at which the errors of sums are measured; between them the variance is interpolated."""
@@ -106,13 +106,12 @@ def measure_spread(demand: Demand, made: OriginForecast, groups: Groups) -> Spre
     from emma_platform.transforms.series_kernel import errors_of_sums
 
     fitted, end, width = made.fitted, made.origin + 1, len(groups.names)
-    firsts = np.array([max(_BURN_IN_DAYS + distance, end - _ERROR_DAYS) for distance in DISTANCES])
+    series, lift = demand.series, fitted.factors.lift
+    path = level_path(fitted.start, series, lift, fitted.caps, slice(0, end), fitted.rate_weights)
+    distances, firsts = np.array(DISTANCES), np.maximum(_BURN_IN_DAYS + np.array(DISTANCES), end - _ERROR_DAYS)
     found = np.zeros((len(DISTANCES), 3, width + 1, end))
-    errors_of_sums(
-        demand.series, fitted.factors.lift, fitted.caps, end, RATES,
-        np.array(fitted.rate_weights.T, order="C"), np.array(fitted.start.levels.T, order="C"), fitted.start.seen,
-        fitted.ratio, fitted.growth, fitted.shared(np.array(DISTANCES)), np.array(DISTANCES), firsts, NEW_DAYS, found,
-    )  # fmt: skip
+    share = fitted.shared(distances)
+    errors_of_sums(series, lift, path.T, end, fitted.ratio, fitted.growth, share, distances, firsts, NEW_DAYS, found)
     found[:, :, width] = found[:, :, :width].sum(axis=2)
     scale, share = (np.ones((len(DISTANCES), width + 1)) for _ in range(2))
     for number, first in enumerate(firsts.tolist()):

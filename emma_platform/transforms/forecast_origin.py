@@ -7,7 +7,7 @@ them is shown, intervals' calibration and scores (`forecast`, `forecast_scores`)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,11 +75,6 @@ class Sums(NamedTuple):
     sale_units: Floats
     sale_square: Floats
     last_sale: Floats
-
-    @classmethod
-    def empty(cls, width: int) -> Self:
-        """Nothing summed yet, for so many products."""
-        return cls(*np.zeros((len(cls._fields), width)))
 
 
 @dataclass(frozen=True)
@@ -154,8 +149,9 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     """Forecast the `horizon` days after day `origin` (its index), with the factors as fitted on that day."""
     from emma_platform.transforms.series_kernel import sum_up
 
-    sums = Sums.empty(len(demand.products))
-    sum_up(demand.series, factors.lift, _LAUNCH_DAYS, ERROR_DISCOUNT ** np.arange(origin, -1, -1.0), origin + 1, sums)
+    aged, found = ERROR_DISCOUNT ** np.arange(origin, -1, -1.0), np.empty((len(Sums._fields), len(demand.products)))
+    sum_up(demand.series, factors.lift, _LAUNCH_DAYS, aged, origin + 1, found)
+    sums = Sums(*found)
     start = started(*_start(sums))
     run = advance(start, demand.series, factors.lift, sums.cap, slice(0, origin + 1))
     pattern = pattern_of(sums.known_days, sums.sale_days, sums.sale_units, sums.sale_square)

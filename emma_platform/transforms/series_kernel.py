@@ -22,10 +22,9 @@ import numpy as np
 from numba import njit
 
 from emma_platform.transforms.demand import Codes, Flags, Floats, Series
-from emma_platform.transforms.demand_factors import Lift
-from emma_platform.transforms.forecast_origin import Sums
+from emma_platform.transforms.demand_factors import Lift, Usual
 
-_CAP_QUANTILE, _CAP_FACTOR, _CAP_MARGIN = 0.95, 4.0, 4.0
+_CAP_PART, _CAP_FACTOR, _CAP_MARGIN = 20, 4.0, 4.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -40,7 +39,7 @@ def _cap(values: Floats, known: Flags, end: int, largest: Floats) -> float:
         count += 1 if known[day] and values[day] > 0.0 else 0
     if count == 0:
         return _CAP_MARGIN
-    kept, least = count - max(int(np.ceil(_CAP_QUANTILE * count)) - 1, 0), 0.0
+    kept, least = count // _CAP_PART + 1, 0.0
     for place in range(kept):
         largest[place] = 0.0
     for day in range(end):
@@ -70,94 +69,68 @@ def capped_means(series: Series, end: int) -> tuple[Floats, Floats]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _mean(values: Floats, known: Flags, end: int) -> float:
-    """The mean of the known days; 0 where there is none."""
-    total = days = 0.0
-    for day in range(end):
-        weight = 1.0 if known[day] else 0.0
-        total += values[day] * weight
-        days += weight
-    return total / max(days, 1.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def usual_levels(
-    series: Series, cap: Floats, rare: Flags, alike: Flags, groups: int, half_window: int, end: int
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """What each product usually sells around each day, and the sums over categories of the products that are `alike`.
+    series: Series, cap: Floats, rare: Flags, alike: Flags, half_window: int, end: int, usual: Usual
+) -> None:
+    """Fill `usual`, as in `demand_factors.Usual`; only products that are `alike` are summed over categories.
 
     The level of a day is the mean of the usual days (known, not promoted, without a `rare` event) within `half_window`
     days of it; of all usual days where there are none, of all known days where no day is usual.
-
-    Returns:
-        The level, products x days; per product the squared error and the level summed over plain (known, not promoted)
-        days, over their number; units and levels of plain days summed over categories, each categories x days.
     """
-    width = len(series.units)
-    level, squared, mean = np.empty((width, end)), np.empty(width), np.empty(width)
-    sold, expected = np.zeros((groups, end)), np.zeros((groups, end))
     window = 2 * half_window + 1
     total, count = np.zeros(end + window), np.zeros(end + window)  # by day, `half_window` more before and after
     value, plain = np.empty(end), np.empty(end)
-    for one in range(width):
-        units, known, promoted, own = series.units[one], series.known[one], series.promoted[one], level[one]
+    for one in range(len(series.units)):
+        units, known, promoted, level = series.units[one], series.known[one], series.promoted[one], usual.level[one]
+        known_units = known_days = 0.0
         for day in range(end):
+            weight = 1.0 if known[day] else 0.0
             value[day] = min(units[day], cap[one])
-            plain[day] = 1.0 if known[day] and not promoted[day] else 0.0
-        sum_before, days_before = 0.0, 0.0
+            plain[day] = 0.0 if promoted[day] else weight
+            known_units += value[day] * weight
+            known_days += weight
+        sum_before = days_before = 0.0
         for day in range(end):
-            usual = 0.0 if rare[day] else plain[day]
-            sum_before += value[day] * usual
-            days_before += usual
+            weight = 0.0 if rare[day] else plain[day]
+            sum_before += value[day] * weight
+            days_before += weight
             total[half_window + 1 + day], count[half_window + 1 + day] = sum_before, days_before
         for beyond in range(half_window + 1 + end, end + window):
             total[beyond], count[beyond] = sum_before, days_before
-        overall = sum_before / days_before if days_before > 0.0 else _mean(value, known, end)
+        overall = sum_before / days_before if days_before > 0.0 else known_units / max(known_days, 1.0)
         for day in range(end):
             number = count[day + window] - count[day]
             near = max(total[day + window] - total[day], 0.0) / max(number, 1.0)
-            own[day] = near if number > 0.0 else overall
+            level[day] = near if number > 0.0 else overall
         squares = levels = days = 0.0
         for day in range(end):
-            error = (value[day] - own[day]) * plain[day]
+            error = (value[day] - level[day]) * plain[day]
             squares += error * error
-            levels += own[day] * plain[day]
+            levels += level[day] * plain[day]
             days += plain[day]
-        squared[one], mean[one] = squares / max(days, 1.0), levels / max(days, 1.0)
+        usual.squared[one], usual.mean[one] = squares / max(days, 1.0), levels / max(days, 1.0)
         if alike[one]:
-            group_sold, group_expected = sold[series.category[one]], expected[series.category[one]]
+            sold, expected = usual.sold[series.category[one]], usual.expected[series.category[one]]
             for day in range(end):
-                group_sold[day] += value[day] * plain[day]
+                sold[day] += value[day] * plain[day]
             for day in range(end):
-                group_expected[day] += own[day] * plain[day]
-    return level, squared, mean, sold, expected
+                expected[day] += level[day] * plain[day]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def weekday_sums(
-    series: Series, cap: Floats, level: Floats, calendar: Floats, end: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Units sold and expected by weekday, each 7 x products: of plain days, then of promoted ones.
+def weekday_sums(series: Series, cap: Floats, level: Floats, calendar: Floats, end: int, found: Floats) -> None:
+    """Fill `found` with units sold and expected by weekday; `level` is that of `usual_levels`.
 
-    `level` is that of `usual_levels`.
+    It holds zeros, 2 x 2 x 7 x products: known days that are not promoted, and those that are; sold, and expected.
     """
-    width = len(series.units)
-    sold, expected = np.zeros((7, width)), np.zeros((7, width))
-    promoted_sold, promoted_expected = np.zeros((7, width)), np.zeros((7, width))
-    for one in range(width):
+    for one in range(len(series.units)):
         units, known, promoted, own = series.units[one], series.known[one], series.promoted[one], level[one]
         factor = calendar[series.category[one]]
         for day in range(end):
             if known[day]:
-                weekday = series.weekday[day]
-                value, usual = min(units[day], cap[one]), own[day] * factor[day]
-                if promoted[day]:
-                    promoted_sold[weekday, one] += value
-                    promoted_expected[weekday, one] += usual
-                else:
-                    sold[weekday, one] += value
-                    expected[weekday, one] += usual
-    return sold, expected, promoted_sold, promoted_expected
+                kind, weekday = 1 if promoted[day] else 0, series.weekday[day]
+                found[kind, 0, weekday, one] += min(units[day], cap[one])
+                found[kind, 1, weekday, one] += own[day] * factor[day]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -174,15 +147,15 @@ def _lift_off(series: Series, lift: Lift, one: int, first: int, end: int, values
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, sums: Sums) -> None:
-    """Fill `sums`, as in `forecast_origin.Sums`, for each product.
+def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, found: Floats) -> None:
+    """Fill `found`, sums x products, with the sums over each product's days, as in `forecast_origin.Sums`.
 
     `aged` is what each day is worth; `early_days` are the first after that of the first sale, itself counted.
     """
     values, lifts, largest = np.empty(end), np.empty(end), np.empty(end + 1)
     for one in range(len(series.units)):
         units, known, first_sale = series.units[one], series.known[one], series.first_sale[one]
-        _lift_off(series, lift, one, 0, end, values, lifts)
+        _lift_off(series, lift, one, np.int64(0), end, values, lifts)
         cap = _cap(values, known, end, largest)
         days = value = square = aged_days = aged_value = early = early_value = 0.0
         sales = sale_units = sale_square = 0.0
@@ -205,17 +178,18 @@ def sum_up(series: Series, lift: Lift, early_days: int, aged: Floats, end: int, 
             sales += 1.0 if own > 0.0 else 0.0
             sale_units += own
             sale_square += own * own
-        on_first = launch < end and counted[0]
         last = end - 1
         while last >= 0 and not units[last] > 0.0:
             last -= 1
-        sums.cap[one], sums.last_sale[one] = cap, last
-        sums.days[one], sums.value[one], sums.square[one] = days, value, square
-        sums.aged_days[one], sums.aged_value[one] = aged_days, aged_value
-        sums.early_days[one], sums.early_value[one] = early, early_value
-        sums.known_days[one] = days + (1.0 if on_first else 0.0)
-        sums.known_value[one] = value + (min(after[0], cap) if on_first else 0.0)
-        sums.sale_days[one], sums.sale_units[one], sums.sale_square[one] = sales, sale_units, sale_square
+        known_days, known_value = days, value
+        if launch < end and counted[0]:
+            known_days, known_value = days + 1.0, value + min(after[0], cap)
+        sums = (
+            cap, days, value, square, aged_days, aged_value, early, early_value, known_days, known_value,
+            sales, sale_units, sale_square, float(last),
+        )  # fmt: skip
+        for place, total in enumerate(sums):
+            found[place, one] = total
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -245,24 +219,6 @@ def advance(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _follow(
-    known: Flags, uncounted: int, values: Floats, cap: float, rates: Floats, weights: Floats, level: Floats,
-    count: float, path: Floats,
-) -> None:  # fmt: skip
-    """Fill `path` with a product's weighted level after each day; `level` is its level by rate, and is carried on."""
-    for day in range(len(path)):
-        mixed = 0.0
-        counted = 1.0 if known[day] and day != uncounted else 0.0
-        count += counted
-        least, value = min(1.0 / max(count, 1.0), 1.0), min(values[day], cap)
-        for rate in range(len(rates)):
-            level[rate] += (value - level[rate]) * (max(rates[rate], least) * counted)
-        for rate in range(len(rates)):
-            mixed += weights[rate] * level[rate]
-        path[day] = mixed
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def level_path(
     series: Series, lift: Lift, cap: Floats, first: int, end: int, rates: Floats, weights: Floats,
     levels: Floats, seen: Floats, path: Floats,
@@ -270,47 +226,49 @@ def level_path(
     """Fill `path`, products x days, from `first` on: `smoothing.level_path`; `levels` is carried on."""
     values, lifts = np.empty(end - first), np.empty(end - first)
     for one in range(len(series.units)):
+        known, uncounted = series.known[one, first:end], series.first_sale[one] - first
+        level, weight, own, count = levels[one], weights[one], path[one], seen[one]
         _lift_off(series, lift, one, first, end, values, lifts)
-        _follow(
-            series.known[one, first:end], series.first_sale[one] - first, values, cap[one], rates, weights[one],
-            levels[one], seen[one], path[one],
-        )  # fmt: skip
+        for day in range(end - first):
+            mixed, counted = 0.0, 1.0 if known[day] and day != uncounted else 0.0
+            count += counted
+            least, value = min(1.0 / max(count, 1.0), 1.0), min(values[day], cap[one])
+            for rate in range(len(rates)):
+                level[rate] += (value - level[rate]) * (max(rates[rate], least) * counted)
+            for rate in range(len(rates)):
+                mixed += weight[rate] * level[rate]
+            own[day] = mixed
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def errors_of_sums(
-    series: Series, lift: Lift, cap: Floats, end: int, rates: Floats, weights: Floats, levels: Floats, seen: Floats,
-    ratio: Floats, growth: Floats, share: Floats, distances: Codes, firsts: Codes, new_days: int, found: Floats,
+    series: Series, lift: Lift, path: Floats, end: int, ratio: Floats, growth: Floats, share: Floats, distances: Codes,
+    firsts: Codes, new_days: int, found: Floats,
 ) -> None:  # fmt: skip
     """Fill in how far sums over categories were from what the levels of some days before expected.
 
-    `found` holds zeros, distances x 3 x categories x days: errors, expected units, and the variances of the products
-    summed as if they were independent, each product's `ratio` to its mean growing by `growth` with each day. Means are
-    multiplied by `share`, distances x products. Errors count from the day `firsts` of each of the `distances` on; a
-    level counts `new_days` after the first sale.
+    `path` is that of `level_path` from the first day on. `found` holds zeros, distances x 3 x categories x days:
+    errors, expected units, and the variances of the products summed as if they were independent, each product's `ratio`
+    to its mean growing by `growth` with each day. Means are multiplied by `share`, distances x products. Errors count
+    from the day `firsts` of each of the `distances` on; a level counts `new_days` after the first sale.
     """
-    values, lifts, path, weight, mean = np.empty(end), np.empty(end), np.empty(end), np.empty(end), np.empty(end)
+    values, lifts, mean = np.empty(end), np.empty(end), np.empty(end)
     for one in range(len(series.units)):
-        units, known, first_sale = series.units[one], series.known[one], series.first_sale[one]
-        _lift_off(series, lift, one, 0, end, values, lifts)
-        _follow(known, first_sale, values, cap[one], rates, weights[one], levels[one], seen[one], path)
-        for day in range(end):
-            weight[day] = 1.0 if known[day] else 0.0
+        units, known, group = series.units[one], series.known[one], series.category[one]
+        _lift_off(series, lift, one, np.int64(0), end, values, lifts)
         for number in range(len(distances)):
-            distance, group = distances[number], series.category[one]
-            first = min(max(firsts[number], first_sale + new_days + distance), end)
-            level, factor, counted = path[first - distance : end - distance], lifts[first:end], weight[first:end]
-            error, expected, alone = (
-                found[number, 0, group, first:end],
-                found[number, 1, group, first:end],
-                found[number, 2, group, first:end],
-            )
-            sold, scatter = units[first:end], ratio[one] * (1.0 + (distance - 1.0) * growth[one])
-            for day in range(end - first):
-                mean[day] = level[day] * factor[day] * counted[day] * share[number, one]
-            for day in range(end - first):
-                error[day] += sold[day] * counted[day] - mean[day]
-            for day in range(end - first):
+            distance = distances[number]
+            first = max(firsts[number], series.first_sale[one] + new_days + distance)
+            for day in range(end):
+                mean[day] = lifts[day] if known[day] and day >= first else 0.0
+            level, later = path[one, : max(end - distance, 0)], mean[min(distance, end) :]
+            for day in range(len(level)):
+                later[day] *= level[day] * share[number, one]
+            scatter = ratio[one] * (1.0 + (distance - 1.0) * growth[one])
+            error, expected, alone = found[number, 0, group], found[number, 1, group], found[number, 2, group]
+            for day in range(end):
+                error[day] += (units[day] if known[day] and day >= first else 0.0) - mean[day]
+            for day in range(end):
                 expected[day] += mean[day]
-            for day in range(end - first):
+            for day in range(end):
                 alone[day] += mean[day] * scatter

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emma_platform.transforms import series_kernel
 from emma_platform.transforms.demand import Series
-from emma_platform.transforms.demand_factors import Lift
+from emma_platform.transforms.demand_factors import Lift, Usual
 from emma_platform.transforms.demand_kernel import squared_changes
 from emma_platform.transforms.forecast_origin import Sums
 from emma_platform.transforms.smoothing import RATES
@@ -89,7 +89,9 @@ def test_usual_levels_are_means_of_the_usual_days_around(world, seed):
     series, end, known = world.series, world.end, world.known
     rng = np.random.default_rng(seed)
     rare, alike = rng.random(end) < 0.2, rng.random(len(series.units)) < 0.8
-    level, squared, mean, sold, expected = series_kernel.usual_levels(series, world.cap, rare, alike, GROUPS, HALF, end)
+    found = Usual.empty(len(series.units), GROUPS, end)
+    series_kernel.usual_levels(series, world.cap, rare, alike, HALF, end, found)
+    level, squared, mean, sold, expected = found
     units = np.minimum(series.units[:, :end].T, world.cap)
     plain = known & ~series.promoted[:, :end].T
     usual = plain & ~rare[:, None]
@@ -114,7 +116,8 @@ def test_usual_levels_are_means_of_the_usual_days_around(world, seed):
 def test_weekdays_have_the_sums_of_their_days(world):
     series, end = world.series, world.end
     level = np.ascontiguousarray(np.random.default_rng(end).gamma(2.0, 2.0, (len(series.units), end)))
-    found = series_kernel.weekday_sums(series, world.cap, level, world.lift.calendar, end)
+    found = np.zeros((2, 2, 7, len(series.units)))
+    series_kernel.weekday_sums(series, world.cap, level, world.lift.calendar, end, found)
     units = np.minimum(series.units[:, :end].T, world.cap)
     expected = level.T * world.lift.calendar.T[:end, series.category]
     promoted = series.promoted[:, :end].T
@@ -123,7 +126,7 @@ def test_weekdays_have_the_sums_of_their_days(world):
         for chosen in (world.known & ~promoted, world.known & promoted)
         for values in (units, expected)
     ]
-    for sums, right in zip(found, wanted, strict=True):
+    for sums, right in zip(found.reshape(4, 7, -1), wanted, strict=True):
         np.testing.assert_allclose(sums, right, atol=1e-9)
 
 
@@ -137,8 +140,9 @@ def test_weekdays_have_the_sums_of_their_days(world):
 )  # fmt: skip
 def test_sums_are_those_of_the_days_they_name(world):
     series, end, known, later = world.series, world.end, world.known, world.after_first
-    sums, aged = Sums.empty(len(series.units)), 0.9 ** np.arange(end)[::-1]
-    series_kernel.sum_up(series, world.lift, EARLY, aged, end, sums)
+    found, aged = np.empty((len(Sums._fields), len(series.units))), 0.9 ** np.arange(end)[::-1]
+    series_kernel.sum_up(series, world.lift, EARLY, aged, end, found)
+    sums = Sums(*found)
     cap = caps(world.values, known)
     values, units = np.minimum(world.values, cap), series.units[:, :end].T
     early = later & (np.arange(end)[:, None] < series.first_sale + EARLY)
@@ -176,25 +180,9 @@ def test_errors_of_sums_are_those_of_the_levels_of_days_before(world, seed):
     )
     ratio, growth, distances, firsts = rng.gamma(2.0, 1.0, width), rng.random(width), np.array([1, 3]), np.array([2, 4])
     path, share = np.zeros((width, end)), rng.random((2, width))
-    series_kernel.level_path(series, world.lift, world.cap, 0, end, RATES, weights, levels.copy(), seen, path)
+    series_kernel.level_path(series, world.lift, world.cap, 0, end, RATES, weights, levels, seen, path)
     found = np.zeros((2, 3, GROUPS, end))
-    series_kernel.errors_of_sums(
-        series,
-        world.lift,
-        world.cap,
-        end,
-        RATES,
-        weights,
-        levels,
-        seen,
-        ratio,
-        growth,
-        share,
-        distances,
-        firsts,
-        2,
-        found,
-    )
+    series_kernel.errors_of_sums(series, world.lift, path, end, ratio, growth, share, distances, firsts, 2, found)
     for number, (distance, first) in enumerate(zip(distances.tolist(), firsts.tolist(), strict=True)):
         age = np.arange(end)[:, None] - distance - series.first_sale
         counted = world.known & (age >= 2) & (np.arange(end)[:, None] >= first)
