@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,41 @@ class Series(NamedTuple):
     first_sale: Codes
     category: Codes
     weekday: Codes
+
+
+class Cells(NamedTuple):
+    """What the rows of a store say by product and day, products x days, for a compiled loop to fill.
+
+    Attributes:
+        units: units sold.
+        out: nothing was sold, and a count says 0.
+        in_stock: a count says more.
+        traded: per day, something was sold.
+        first_sale: per product the first day with a sale; past the end: none.
+        first_part: per product the first day with a part of a unit sold; past the end: none.
+        latest: per product the row of its latest day; -1: none.
+    """
+
+    units: Floats
+    out: Flags
+    in_stock: Flags
+    traded: Flags
+    first_sale: Codes
+    first_part: Codes
+    latest: Codes
+
+    @classmethod
+    def empty(cls, products: int, days: int) -> Self:
+        """Nothing said yet."""
+        return cls(
+            units=np.zeros((products, days)),
+            out=np.zeros((products, days), dtype=np.bool_),
+            in_stock=np.zeros((products, days), dtype=np.bool_),
+            traded=np.zeros(days, dtype=np.bool_),
+            first_sale=np.full(products, days),
+            first_part=np.full(products, days),
+            latest=np.full(products, -1),
+        )
 
 
 @dataclass(frozen=True)
@@ -187,38 +222,35 @@ def read_demand(
     units, on_hand = _numbers(demand["units"]), _numbers(demand["on_hand"])
     names: Any = demand["product"].cast(pa.string()).combine_chunks().dictionary_encode()
     name, spelled = names.indices.to_numpy(), names.dictionary.to_pylist()
-    selling = units > 0
-    if not selling.any():
+    selling = np.flatnonzero(units > 0)
+    if not len(selling):
         return None
-    start = int(days.min(where=selling, initial=np.iinfo(days.dtype).max))
-    products, rank = _sorted(spelled, np.bincount(name, weights=selling, minlength=len(spelled)) > 0)
-    length, width = _epoch(made_on) - start + 1, len(products)
-    table, latest = np.zeros((width, length)), np.full(width, -1)
-    out, in_stock = np.zeros((width, length), dtype=np.bool_), np.zeros((width, length), dtype=np.bool_)
-    lay_out(days, name, units, on_hand, rank, start, table, out, in_stock, latest)
+    start = int(days[selling].min())
+    products, rank = _sorted(spelled, np.bincount(name[selling], minlength=len(spelled)) > 0)
+    length = _epoch(made_on) - start + 1
+    cells = Cells.empty(len(products), length)
+    lay_out(days, name, units, on_hand, rank, start, cells)
     closed, events = _calendar(calendar, store=store, start=start, length=length + horizon_days)
-    is_open = table.any(axis=0) & ~closed[:length]
-    first_sale = np.argmax(table > 0, axis=1)
-    known = is_open & ~out
-    known &= np.arange(length) >= first_sale[:, None]
-    parts = table != np.rint(table)
-    categories, category_names = _categories(demand["category"].take(pa.array(latest, pa.int64())))
+    is_open = cells.traded & ~closed[:length]
+    known = is_open & ~cells.out
+    known &= np.arange(length) >= cells.first_sale[:, None]
+    categories, category_names = _categories(demand["category"].take(pa.array(cells.latest, pa.int64())))
     return Demand(
         first_day=made_on - timedelta(days=length - 1),
         made_on=made_on,
         products=products,
         categories=categories,
         category_names=category_names,
-        units=table.T,
+        units=cells.units.T,
         known=known.T,
-        out=out.T,
-        in_stock=in_stock.T,
+        out=cells.out.T,
+        in_stock=cells.in_stock.T,
         open=is_open,
         promoted=_promoted(promotions, products, store=store, start=start, length=length + horizon_days).T,
         closed=closed,
         events=events,
-        first_sale=first_sale.astype(np.int64),
-        first_part=np.where(parts.any(axis=1), np.argmax(parts, axis=1), length).astype(np.int64),
+        first_sale=cells.first_sale,
+        first_part=cells.first_part,
     )
 
 
@@ -282,4 +314,5 @@ def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: i
     changes = np.zeros((len(products), length + 1), dtype=np.int32)
     np.add.at(changes, (number[valid], np.maximum(first[valid], 0)), 1)
     np.add.at(changes, (number[valid], np.minimum(last[valid], length - 1) + 1), -1)
-    return np.asarray(np.cumsum(changes[:, :-1], axis=1) > 0, dtype=np.bool_)
+    np.cumsum(changes, axis=1, out=changes)
+    return np.asarray(changes[:, :-1] > 0, dtype=np.bool_)

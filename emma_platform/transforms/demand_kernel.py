@@ -10,17 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from emma_platform.transforms.demand import Codes, Flags, Floats
+from emma_platform.transforms.demand import Cells, Codes, Flags, Floats
 
 Numbers = npt.NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def lay_out(
-    day: Numbers, name: Numbers, units: Floats, on_hand: Floats, rank: Codes, start: int,
-    table: Floats, out: Flags, in_stock: Flags, latest: Codes,
-) -> None:  # fmt: skip
-    """Lay the rows out by product and day, in what holds zeros; a row with nothing sold, or returned, leaves them.
+def lay_out(day: Numbers, name: Numbers, units: Floats, on_hand: Floats, rank: Codes, start: int, cells: Cells) -> None:
+    """Lay the rows out by product and day; a row with nothing sold, or returned, is a day with 0 units.
 
     Args:
         day: of each row.
@@ -29,22 +26,23 @@ def lay_out(
         on_hand: of each row the count at the close of the day; not a number where there is none.
         rank: of each name the number of its product; -1: never sold.
         start: the first day.
-        table: products x days, filled with units.
-        out: products x days, filled in where nothing was sold and a count says 0.
-        in_stock: products x days, filled in where a count says more.
-        latest: per product, -1, filled with the row of its latest day.
+        cells: what is filled.
     """
     for row in range(len(day)):
-        product, at = rank[name[row]], day[row] - start
+        product, at, sold = rank[name[row]], np.int64(day[row] - start), units[row]
         if product >= 0 and at >= 0:
-            if units[row] > 0.0:
-                table[product, at] = units[row]
+            if sold > 0.0:
+                cells.units[product, at] = sold
+                cells.traded[at] = True
+                cells.first_sale[product] = min(cells.first_sale[product], at)
+                if sold != np.floor(sold):
+                    cells.first_part[product] = min(cells.first_part[product], at)
             elif on_hand[row] == 0.0:
-                out[product, at] = True
+                cells.out[product, at] = True
             if on_hand[row] > 0.0:
-                in_stock[product, at] = True
-            if latest[product] < 0 or day[row] > day[latest[product]]:
-                latest[product] = row
+                cells.in_stock[product, at] = True
+            if cells.latest[product] < 0 or day[row] > day[cells.latest[product]]:
+                cells.latest[product] = row
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})

@@ -134,8 +134,13 @@ def weekday_sums(series: Series, cap: Floats, level: Floats, calendar: Floats, e
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _lift_off(series: Series, lift: Lift, one: int, first: int, end: int, values: Floats, lifts: Floats) -> None:
-    """Fill `lifts` with the lift of the days from `first` on, and `values` with what was sold over it."""
+def _lift_off(
+    series: Series, lift: Lift, one: int, first: int | np.int64, end: int, values: Floats, lifts: Floats
+) -> None:
+    """Fill `lifts` with the lift of the days from `first` on, and `values` with what was sold over it.
+
+    A literal 0 as `first` would have it compiled a second time.
+    """
     units, promoted, uplift = series.units[one, first:end], series.promoted[one, first:end], lift.uplift[one]
     factor, calendar = lift.weekday[one], lift.calendar[series.category[one], first:end]
     weekday = series.weekday[first:end]
