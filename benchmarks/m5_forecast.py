@@ -92,6 +92,42 @@ def demand_at(data: m5.M5, store: str, first_day: int) -> tuple[Demand, np.ndarr
     return demand, np.array([place[product] for product in demand.products])
 
 
+def fits(data: m5.M5, first_day: int) -> tuple[np.ndarray, float]:
+    """What the rivals do, and nothing more: a fit of every series and 28 days with 80 and 95 % intervals.
+
+    It is what `forecast_store` does at each of its five origins, with reading the rows; without earlier origins the
+    intervals are not calibrated. Prices are not read: a fit knows none, they act where some are planned.
+
+    Returns:
+        The means, days x series, and CPU seconds.
+    """
+    from emma_platform.model.tables import PROMOTIONS
+    from emma_platform.transforms.count_intervals import negative_binomial_quantiles
+    from emma_platform.transforms.demand import read_demand
+    from emma_platform.transforms.demand_factors import fit_factors
+    from emma_platform.transforms.forecast_origin import forecast_from
+
+    made_on = data.dates[data.rows(first_day, first_day).start] - timedelta(days=1)
+    calendar, promotions = calendar_of(data), PROMOTIONS.arrow_schema().empty_table()
+    found, cpu = np.zeros((m5.HORIZON, len(data.items))), 0.0
+    for store in dict.fromkeys(data.stores):
+        rows = demand_of(data, store, first_day - 1, priced=False)
+        with Stopwatch() as watch:
+            demand = read_demand(
+                rows, promotions, calendar, store=store, made_on=made_on, history_days=730, horizon_days=m5.HORIZON
+            )
+            if demand is None:
+                continue
+            last = len(demand.units) - 1
+            made = forecast_from(demand, last, m5.HORIZON, fit_factors(demand, last))
+            negative_binomial_quantiles(made.mean, made.variance)
+        cpu += watch.cpu
+        of_store = np.flatnonzero(data.stores == store)
+        place = dict(zip(data.items[of_store], of_store, strict=True))
+        found[:, [place[product] for product in demand.products]] = made.mean * made.live
+    return found, cpu
+
+
 def forecasts(
     data: m5.M5, first_day: int, *, priced: bool = True, boosting: Boosting | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import m5, made_m5, q1_engines
-from benchmarks.m5_forecast import forecasts
+from benchmarks.m5_forecast import fits, forecasts
 from benchmarks.measure import Bench, Side, Stopwatch, in_turns, middle
 from benchmarks.real_data import needed
 from benchmarks.report import Row
@@ -27,7 +27,9 @@ COVERAGE = {80: (0.78, 0.84), 95: (0.93, 0.97)}
 NOTE = (
     "d_1914..d_1941 from the 419 days before, which is all that is at hand (the competition gave 1,913). Ours: "
     "`forecast_store`, a call a store, every series, with what the platform does besides: intervals, four earlier "
-    "origins scored, the tables; CPU of those calls alone. Prices are known for one store of ten and half of another. "
+    "origins scored, the report card of 28 days, the totals, the tables; CPU of those calls alone. Fit and 28 days "
+    "alone: what it does at each origin, with reading the rows, which is what the rivals do; no price has a part in "
+    "it, and AutoETS knows no calendar. Prices are known for one store of ten and half of another. "
     "The rivals: fit and 28 days of the stated number of series, drawn at random, one core, CPU after a warm-up that "
     "compiles; AutoETS and AutoTheta with 80 and 95 % intervals, the others without. Their error is the level 12 "
     "WRMSSE of these series, beside ours of the same series. LightGBM by mlforecast is one model of the sample's "
@@ -52,28 +54,36 @@ def run(bench: Bench) -> list[Row]:
     place = str(data)
     count = SAMPLE[bench.size]
     bench.work.mkdir(parents=True, exist_ok=True)
-    forecast = str(bench.work / "ours.npy")
+    forecast, fitted = str(bench.work / "ours.npy"), str(bench.work / "fit.npy")
 
     def ours(_: int, *, priced: bool) -> Side:
         return bench.call("q1_m5:ours", data=place, forecast=forecast if priced else "", priced=priced)
 
+    def fit_alone(_: int) -> Side:
+        return bench.call("q1_m5:fit", data=place, fitted=fitted)
+
     def rival(name: str, turn: int) -> Side:
-        return bench.call("q1_m5:rival", data=place, name=name, count=count, seed=turn, forecast=forecast)
+        return bench.call(
+            "q1_m5:rival", data=place, name=name, count=count, seed=turn, forecast=forecast, fitted=fitted
+        )
 
     names = QUICK_RIVALS if bench.size == "tiny" else RIVALS
     sides = [
         partial(ours, priced=True),
         partial(ours, priced=False),
+        fit_alone,
         lambda _: bench.call("q1_engines:update", data=place),
         lambda _: bench.call("q1_engines:best", data=place),
         *(partial(rival, name) for name in names),
     ]
-    mine, priceless, updates, best, *others = in_turns(*sides, repeat=bench.repeat)
+    mine, priceless, alone, updates, best, *others = in_turns(*sides, repeat=bench.repeat)
     rows = [*_own(mine), q1_engines.best_row(best, mine), q1_engines.update_row(updates)]
     for name, theirs in zip(names, others, strict=True):
         rows.append(_against(name, theirs, mine, count, "price, calendar, intervals", LEAST_RATIO))
         if name == "AutoETS":
             rows.append(_against(name, theirs, priceless, count, "no price", LEAST_RATIO_PRICELESS))
+            what = "fit and 28 days alone, no price"
+            rows.append(_against(name, theirs, alone, count, what, LEAST_RATIO_PRICELESS, own="fitted"))
     return rows
 
 
@@ -100,10 +110,12 @@ def _own(mine: list[Side]) -> list[Row]:
     return rows
 
 
-def _against(name: str, theirs: list[Side], mine: list[Side], count: int, what: str, least: int) -> Row:
+def _against(
+    name: str, theirs: list[Side], mine: list[Side], count: int, what: str, least: int, own: str = "ours"
+) -> Row:
     each = middle(mine, lambda side: side.result["cpu"] / side.result["series"])
     their_each = middle(theirs, lambda side: side.result["cpu"] / side.result["series"])
-    error, their_error = (middle(theirs, lambda side, key=key: side.result[key]) for key in ("ours", "error"))
+    error, their_error = (middle(theirs, lambda side, key=key: side.result[key]) for key in (own, "error"))
     has_goal = name == "AutoETS"
     return Row(
         f"Q1 M5, CPU a series ({what}); level 12 WRMSSE, {count} random series",
@@ -142,8 +154,16 @@ def ours(data: str, forecast: str, *, priced: bool) -> dict[str, float]:
     }
 
 
-def rival(data: str, name: str, count: int, seed: int, forecast: str) -> dict[str, float]:
-    """Forecast a random sample by another library; its error and ours of the same series."""
+def fit(data: str, fitted: str) -> dict[str, float]:
+    """Fit and forecast 28 days, with intervals and nothing else; keep the means in the file named."""
+    known = m5.load(Path(data))
+    mean, cpu = fits(known, m5.PUBLIC_FIRST_DAY)
+    np.save(fitted, mean)
+    return {"cpu": cpu, "series": len(known.items)}
+
+
+def rival(data: str, name: str, count: int, seed: int, forecast: str, fitted: str) -> dict[str, float]:
+    """Forecast a random sample by another library; its error and, of the same series, that of what both files hold."""
     from benchmarks.rivals import forecasting
 
     known, first = m5.load(Path(data)), m5.PUBLIC_FIRST_DAY
@@ -157,12 +177,10 @@ def rival(data: str, name: str, count: int, seed: int, forecast: str) -> dict[st
         found = predict(history[:, chosen], days)
     actual = known.units[known.rows(first, first + m5.HORIZON - 1)][:, chosen]
     codes = known.groups[-1][0][chosen] + (known.level_of_sum < len(m5.LEVELS) - 1).sum()
-    return {
-        "cpu": watch.cpu,
-        "series": len(chosen),
-        "error": _level_12(actual, found, known.weights[codes], known.public_scales[codes]),
-        "ours": _level_12(actual, np.load(forecast)[:, chosen], known.weights[codes], known.public_scales[codes]),
-    }
+    means = {"error": found, "ours": np.load(forecast)[:, chosen], "fitted": np.load(fitted)[:, chosen]}
+    weights, scales = known.weights[codes], known.public_scales[codes]
+    errors = {key: _level_12(actual, mean, weights, scales) for key, mean in means.items()}
+    return {"cpu": watch.cpu, "series": len(chosen), **errors}
 
 
 def _level_12(actual: np.ndarray, found: np.ndarray, weights: np.ndarray, scales: np.ndarray) -> float:
