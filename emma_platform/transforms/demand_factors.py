@@ -87,9 +87,11 @@ class Factors:
 
     def on(self, demand: Demand, days: slice) -> Floats:
         """The product of all factors on these days: days x products."""
-        factor = np.where(demand.promoted[days], self.uplift, 1.0)
-        factor *= self.weekday[demand.weekdays[days]]
+        factor = self.weekday[demand.weekdays[days]]
         factor *= self.calendar[days][:, demand.categories]
+        promoted = demand.promoted[days]
+        if promoted.any():
+            factor *= np.where(np.ascontiguousarray(promoted), self.uplift, 1.0)
         return factor
 
 

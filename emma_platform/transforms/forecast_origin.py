@@ -113,7 +113,9 @@ class Fitted:
 
     def variance(self, mean: Floats, ahead: Floats) -> Floats:
         """The variance around means so many days ahead, in units squared; `ahead` broadcasts to `mean`."""
-        return np.asarray(mean * self.ratio * (1.0 + (ahead - 1.0) * self.growth))
+        variance = 1.0 + (ahead - 1.0) * self.growth
+        variance *= self.ratio
+        return np.asarray(mean * variance)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Belongs here: the step from a kept state to that of a later day, and the forecas
 fit (`forecast_origin`) and what is done with forecasts of every day (`forecast_lookback`).
 
 A day costs one step of the smoothing per rate, whatever the length of the history. Factors, caps and weights of the
-rates are those of the fit. On M5 2 M products a second and core, their 28 days ahead included.
+rates are those of the fit. On M5 1.5 M products a second and core, their 28 days ahead included.
 """
 
 from __future__ import annotations
