@@ -311,6 +311,8 @@ def _promoted(promotions: pa.Table, products: list[str], *, store: str, start: i
         for name in ("first_day", "last_day")
     )
     valid = (number >= 0) & (last >= np.maximum(first, 0)) & (first < length)
+    if not valid.any():
+        return np.zeros((len(products), length), dtype=np.bool_)
     changes = np.zeros((len(products), length + 1), dtype=np.int32)
     np.add.at(changes, (number[valid], np.maximum(first[valid], 0)), 1)
     np.add.at(changes, (number[valid], np.minimum(last[valid], length - 1) + 1), -1)

@@ -43,7 +43,7 @@ class RareSellers:
         counted = scored * ~made.closed[:, None]
         of_group = np.equal.outer(_groups(made), np.arange(len(_INTERVALS) + 1)).astype(np.float64)
         unit = self._history.unit(made.origin)
-        sold = self._history.units[made.origin + 1 : made.origin + 1 + len(made.mean)]
+        sold = np.ascontiguousarray(self._history.units[made.origin + 1 : made.origin + 1 + len(made.mean)])
         self._origins.append(made.origin)
         self._expected.append((made.mean / unit * counted) @ of_group)
         self._sold.append((sold / unit * counted) @ of_group)
