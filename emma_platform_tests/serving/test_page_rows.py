@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving import store_pages
 from emma_platform.serving.opened import Opened, open_named, open_newest
-from emma_platform.serving.page_rows import FOLDER, HISTORY_COLUMNS, HISTORY_DAYS, rows_of, write_missing
+from emma_platform.serving.page_rows import FOLDER, HISTORY_COLUMNS, HISTORY_DAYS, rows_of, schema, write_missing
 from emma_platform.serving.product_page import ProductPage, read_page
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.publish import publish
@@ -183,3 +183,18 @@ def test_a_newer_publication_takes_over_what_is_the_same(tmp_path: Path) -> None
     newest.share(before)
     assert newest.promotions is before.promotions
     assert newest.first_days == cold.first_days != before.first_days
+
+
+def test_each_store_has_the_days_before_its_own_last_one(tmp_path: Path) -> None:
+    store, folder = DeltaStore(tmp_path / "lake"), tmp_path / "p"
+    versions = chain.fill(store, days=chain.days_before(100))
+    closed = chain.days_before(100)[:-6]
+    kpis = chain.rows("product_kpis", stores=["S002"], days=closed, products=PRODUCTS)
+    versions["product_kpis"] = store.commit("product_kpis", kpis, Stores({"S002"}), {})
+    publish(store, versions=versions, published=folder, publication_id="one", at=chain.AT, keep=1)
+    opened = open_newest(folder)
+    for name, days in (("S001", chain.days_before(100)), ("S002", closed)):
+        kept = rows_of(opened, name)
+        assert kept is not None
+        found = kept.of("product_kpis", kept.number("P2"), schema("product_kpis"))
+        assert found["day"].to_pylist() == days[-HISTORY_DAYS:]
