@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
 from emma_platform.transforms.rare_sellers import RareSellers
-from emma_platform_tests.transforms.forecast_frames import MADE_ON, calendar, demand_frame, newest, promotions, run
+from emma_platform_tests.transforms.forecast_frames import demand_frame, newest, read, run
 
 DAYS, OFTEN, RARE = 300, 20, 400
 
@@ -24,9 +23,7 @@ def sold():
 
 @pytest.fixture(scope="module")
 def history(sold):
-    return read_demand(
-        demand_frame(sold), promotions(), calendar(), store="S1", made_on=MADE_ON, history_days=730, horizon_days=28
-    )
+    return read(demand_frame(sold))
 
 
 def forecast(history, origin):
@@ -73,3 +70,13 @@ def test_what_is_published_is_set_right(sold, history):
     said = newest(run(demand_frame(sold)))
     found = sum(said[product].sum() for product in history.products[OFTEN:] if product in said)
     assert found < 0.9 * plain[OFTEN:].sum()
+
+
+def test_what_is_counted_by_the_thousand_does_not_outweigh_a_thousand_goods(sold, history, learned):
+    fuel = np.zeros((DAYS, 1))
+    fuel[::20], fuel[-28::4] = 8_000.0, 9_000.0
+    both = read(demand_frame(np.hstack([sold, fuel])))
+    earlier, rare = forecast(both, DAYS - 29), RareSellers(both)
+    rare.add(earlier, np.ones_like(earlier.mean))
+    factors = rare.on(forecast(both, DAYS - 1)).fitted.share[0, :-1]
+    np.testing.assert_allclose(factors, learned[0].on(forecast(history, DAYS - 1)).fitted.share[0], rtol=0.1)
