@@ -29,9 +29,11 @@ def sparkline(values: Sequence[float]) -> Markup:
     highest = max(values, default=0)
     if highest <= 0:
         return Markup("")
-    bottom, unit = HEIGHT - 1.5, (HEIGHT - 3) / highest
+    bottom, span = HEIGHT - 1.5, HEIGHT - 3
     # All of it numbers, so nothing to escape; point by point takes four times as long, a third of a row of the list.
-    points = _points(len(values)) % tuple([bottom - unit * value if value > 0 else bottom for value in values])
+    points = _points(len(values)) % tuple(
+        [bottom - span * (value / highest) if value > 0 else bottom for value in values]
+    )
     return Markup(f'{_SPARK}<polyline points="{points}"/></svg>')  # noqa: S704
 
 

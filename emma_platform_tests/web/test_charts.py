@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emma_platform.model.access import EVERY_STORE
@@ -71,6 +71,7 @@ def test_without_sales_and_forecast_there_is_nothing_to_draw() -> None:
 
 
 @given(st.lists(st.floats(-5, 1e6), min_size=1, max_size=60))
+@example([2.2e-309])
 def test_a_sparkline_stays_within_its_picture(values: list[float]) -> None:
     drawn = str(charts.sparkline(values))
     if max(values) <= 0:
