@@ -151,7 +151,7 @@ def _read(opened: Opened, stores: Sequence[str]) -> Iterator[tuple[str, dict[str
             first = since[store] if name == "product_kpis" else None
             beyond = first is not None and first != earliest
             kept = found.filter(pc.greater_equal(found["day"], pa.scalar(first, pa.date32()))) if beyond else found
-            of_store[store][name] = kept.select(schema(name).names)
+            of_store[store][name] = kept.select(schema(name).names).cast(schema(name))
     yield from of_store.items()
 
 
