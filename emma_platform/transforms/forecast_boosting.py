@@ -20,7 +20,6 @@ import pyarrow as pa
 from emma_platform.transforms.boosting_features import WEEKS, by_week, features
 from emma_platform.transforms.demand import Codes, Demand, Floats
 from emma_platform.transforms.forecast_origin import WEEK, OriginForecast
-from emma_platform.transforms.smoothing import demand_pattern
 
 CLASSES = ("smooth", "intermittent", "erratic", "lumpy")
 """The demand classes, in the order of `smoothing.Pattern.classes`."""
@@ -59,8 +58,7 @@ class Boosting:
 
     def on(self, demand: Demand, made: OriginForecast) -> OriginForecast:
         """The forecast with the shares of its products within their category and class as the model says."""
-        past = slice(0, made.origin + 1)
-        classes = demand_pattern(demand.units[past], demand.known[past]).classes
+        classes = made.pattern.classes
         weight = np.where(made.live & ~made.new, self._weights(demand)[demand.categories, classes], 0.0)
         products = np.flatnonzero(weight)
         if not len(products):

@@ -26,7 +26,6 @@ from emma_platform.transforms.demand import Codes, Demand, Floats, read_demand
 from emma_platform.transforms.demand_factors import fit_factors
 from emma_platform.transforms.forecast_boosting import CLASSES, loaded, predicted, shares
 from emma_platform.transforms.forecast_origin import WEEK, forecast_from
-from emma_platform.transforms.smoothing import demand_pattern
 
 MOST_ROWS = 1_000_000
 """Rows of the whole chain, for training and judging together: 60 MB of features."""
@@ -123,7 +122,7 @@ def _after(history: Demand, origin: int, number: int, stride: int) -> Evidence:
     past = slice(0, origin + 1)
     weekly = by_week((made.mean * known)[:, products])
     sold = by_week((history.units[origin + 1 : origin + 1 + _HORIZON] * known)[:, products])
-    classes = demand_pattern(history.units[past], history.known[past]).classes[products]
+    classes = made.pattern.classes[products]
     categories = history.categories[products]
     names = np.array([name or "" for name in history.category_names], dtype=object)
     week = np.repeat(np.arange(WEEKS), len(products))

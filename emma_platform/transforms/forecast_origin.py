@@ -17,6 +17,7 @@ from emma_platform.transforms.demand_factors import Factors
 from emma_platform.transforms.smoothing import (
     ERROR_DISCOUNT,
     RATES,
+    Pattern,
     Smoothed,
     advance,
     pattern_of,
@@ -130,7 +131,7 @@ class OriginForecast:
         closed: days on which the store is known to be closed; mean, variance and naive are 0 there.
         live: per product, launched and sold within the last 182 days.
         new: per product, launched fewer than 7 days before.
-        interval: per product, the average number of known days from sale to sale.
+        pattern: how each product sells.
         boosted: per product, boosting has a say in its mean.
         fitted: what it was made with.
     """
@@ -142,7 +143,7 @@ class OriginForecast:
     closed: Flags
     live: Flags
     new: Flags
-    interval: Floats
+    pattern: Pattern
     boosted: Flags
     fitted: Fitted
 
@@ -175,7 +176,7 @@ def forecast_from(demand: Demand, origin: int, horizon: int, factors: Factors) -
     variance = fitted.variance(mean, np.arange(1.0, horizon + 1)[:, None])
     boosted = np.zeros(len(level), dtype=np.bool_)
     live = sums.last_sale > max(origin - DEAD_AFTER_DAYS, -1)
-    return OriginForecast(origin, mean, variance, naive, closed, live, new, pattern.interval, boosted, fitted)
+    return OriginForecast(origin, mean, variance, naive, closed, live, new, pattern, boosted, fitted)
 
 
 def _start(sums: Sums) -> tuple[Floats, float]:

@@ -68,4 +68,4 @@ class RareSellers:
 
 def _groups(made: OriginForecast) -> Codes:
     """The group of each product by its interval; those new in the store, whose level is their category's, are in 0."""
-    return np.where(made.new, 0, np.searchsorted(_INTERVALS, made.interval, side="right"))
+    return np.where(made.new, 0, np.searchsorted(_INTERVALS, made.pattern.interval, side="right"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emma_platform.transforms.demand import Codes, Flags, Floats, Series
+from emma_platform.transforms.demand import Codes, Floats, Series
 from emma_platform.transforms.demand_factors import Lift
 
 RATES: Floats = np.array([0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.16, 0.25])
@@ -131,18 +131,12 @@ class Pattern:
     sales: Floats
 
 
-def demand_pattern(units: Floats, known: Flags) -> Pattern:
-    """The pattern of every column; `units` and `known` are days x series.
+def pattern_of(days: Floats, sales: Floats, units: Floats, square: Floats) -> Pattern:
+    """The pattern by known days, those with a sale, their units, and the squares of these.
 
     Average interval between sales up to 1.32 days or not, squared coefficient of variation of the sizes up to 0.49 or
     not: Syntetos, Boylan and Croston, On the categorization of demand patterns, JORS 56, 2005.
     """
-    sizes = np.where(known & (units > 0), units, 0.0)
-    return pattern_of(known.sum(axis=0), (sizes > 0).sum(axis=0), sizes.sum(axis=0), (sizes * sizes).sum(axis=0))
-
-
-def pattern_of(days: Floats, sales: Floats, units: Floats, square: Floats) -> Pattern:
-    """The pattern by known days, those with a sale, their units, and the squares of these."""
     least = np.maximum(sales, 1)
     mean = units / least
     variation = np.maximum(square / least - mean * mean, 0.0)

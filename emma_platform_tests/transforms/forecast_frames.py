@@ -8,6 +8,7 @@ import pyarrow as pa
 from emma_platform.model.tables import CALENDAR, PROMOTIONS
 from emma_platform.transforms.demand import read_demand
 from emma_platform.transforms.forecast import forecast_store
+from emma_platform.transforms.smoothing import pattern_of
 
 MADE_ON = date(2026, 6, 30)
 PROFILE = np.array([0.6, 0.7, 0.8, 0.9, 1.3, 1.8, 0.9])
@@ -62,29 +63,30 @@ def weekly_sales(days, level, *, seed=0, dispersion=2.0, last=MADE_ON):
     return rng.negative_binomial(mean / (dispersion - 1.0), 1.0 / dispersion).astype(float)
 
 
-def run(demand, *, promoted=None, events=None, made_on=MADE_ON, history_days=730, horizon_days=28):
-    return forecast_store(
-        demand,
-        promotions() if promoted is None else promoted,
-        calendar() if events is None else events,
-        store="S1",
-        made_on=made_on,
-        history_days=history_days,
-        horizon_days=horizon_days,
-    )
+def run(demand, **known):
+    return forecast_store(demand, **_beside(**known))
 
 
-def read(frame, *, promoted=None, events=None, made_on=MADE_ON, history_days=730, horizon_days=28):
-    """What is known of the demand when a forecast is made."""
-    return read_demand(
-        frame,
-        promotions() if promoted is None else promoted,
-        calendar() if events is None else events,
-        store="S1",
-        made_on=made_on,
-        history_days=history_days,
-        horizon_days=horizon_days,
-    )
+def read(frame, **known):
+    """What is known of the demand when a forecast is made; arguments as of `run`."""
+    return read_demand(frame, **_beside(**known))
+
+
+def _beside(*, promoted=None, events=None, made_on=MADE_ON, history_days=730, horizon_days=28):
+    return {
+        "promotions": promotions() if promoted is None else promoted,
+        "calendar": calendar() if events is None else events,
+        "store": "S1",
+        "made_on": made_on,
+        "history_days": history_days,
+        "horizon_days": horizon_days,
+    }
+
+
+def demand_pattern(units, known):
+    """The pattern of every column of days x series."""
+    sizes = np.where(known & (units > 0), units, 0.0)
+    return pattern_of(known.sum(axis=0), (sizes > 0).sum(axis=0), sizes.sum(axis=0), (sizes * sizes).sum(axis=0))
 
 
 def newest(result, column="mean", *, made_on=MADE_ON):

@@ -15,13 +15,13 @@ from emma_platform.transforms.forecast_boosting import Boosting, shares
 from emma_platform.transforms.forecast_model import evidence, joined, trained
 from emma_platform.transforms.forecast_origin import forecast_from
 from emma_platform.transforms.forecast_update import updated
-from emma_platform.transforms.smoothing import demand_pattern
 from emma_platform_tests.transforms.forecast_frames import (
     MADE_ON,
     PROFILE,
     calendar,
     day,
     demand_frame,
+    demand_pattern,
     promotions,
     read,
 )

@@ -42,7 +42,7 @@ def test_what_was_expected_too_much_is_taken_off_the_rare_sellers_only(history, 
     rare, earlier = learned
     made = forecast(history, DAYS - 1)
     mended = rare.on(made)
-    seldom = made.interval >= 12.0
+    seldom = made.pattern.interval >= 12.0
     assert 300 < seldom.sum() <= RARE
     expected, came = earlier.mean[:, OFTEN:].sum(), history.units[-28:, OFTEN:].sum()
     assert expected > 1.2 * came, "there is nothing to learn"

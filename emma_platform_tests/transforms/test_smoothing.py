@@ -12,11 +12,11 @@ from emma_platform.transforms.smoothing import (
     RATES,
     Pattern,
     advance,
-    demand_pattern,
     level_path,
     rate_weights,
     started,
 )
+from emma_platform_tests.transforms.forecast_frames import demand_pattern
 
 
 def laid_out(values, weights):
