@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
+from emma_platform.serving.runs import runs
 
 MOST_ROWS = 200_000
 """A larger table is asked row by row."""
@@ -44,12 +45,10 @@ class OverviewTable:
         if not np.array_equal(order, np.arange(rows.num_rows)):
             rows = rows.take(order)
         rows = rows.combine_chunks()
-        stores: Any = rows["store"].combine_chunks().dictionary_encode()
-        starts = np.flatnonzero(np.diff(stores.indices.to_numpy(), prepend=-1))
-        counts = np.diff(starts, append=rows.num_rows)
-        places = zip(starts.tolist(), counts.tolist(), strict=True)
+        stores, first, count = runs(rows["store"])
+        places = zip(first.tolist(), count.tolist(), strict=True)
         products: Any = rows["product"].combine_chunks()
-        return cls(rows, products, dict(zip(stores.dictionary.to_pylist(), places, strict=True)))
+        return cls(rows, products, dict(zip(stores.to_pylist(), places, strict=True)))
 
     def row(self, store: str, product: str) -> pa.Table:
         """The row of a product, or none."""

@@ -18,9 +18,7 @@ from datetime import date, timedelta
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,6 +26,7 @@ from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving import store_pages
 from emma_platform.serving.opened import Opened
 from emma_platform.serving.publication import ServingError
+from emma_platform.serving.runs import runs
 from emma_platform.serving.selection import Selection, select
 from emma_platform.serving.store_pages import StoreRows
 
@@ -157,11 +156,9 @@ def _read(opened: Opened, stores: Sequence[str]) -> Iterator[tuple[str, dict[str
 
 def _by_store(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The rows of each store, of rows sorted by it."""
-    codes: Any = rows["store"].combine_chunks().dictionary_encode()
-    starts = np.flatnonzero(np.diff(codes.indices.to_numpy(), prepend=-1))
-    counts = np.diff(starts, append=rows.num_rows)
-    for store, first, count in zip(codes.dictionary.to_pylist(), starts.tolist(), counts.tolist(), strict=True):
-        yield store, rows.slice(first, count)
+    stores, first, count = runs(rows["store"])
+    for store, start, length in zip(stores.to_pylist(), first.tolist(), count.tolist(), strict=True):
+        yield store, rows.slice(start, length)
 
 
 def _remove_others(folder: Path, wanted: Iterable[Path]) -> None:

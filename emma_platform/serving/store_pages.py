@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emma_platform.serving.remembered import Remembered
+from emma_platform.serving.runs import Places, runs
 
 _MOST_OPEN = 1_000
 """Files held open: an open one takes 20 KB beside what is read of it."""
@@ -39,7 +40,7 @@ class StoreRows:
 
     products: pa.Array[Any]
     tables: Mapping[str, pa.RecordBatch]
-    places: Mapping[str, tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]]
+    places: Mapping[str, tuple[Places, Places]]
 
     def number(self, product: str) -> int:
         """The product's place among `products`, -1 if it is not there."""
@@ -62,7 +63,8 @@ def write(file: Path, tables: Mapping[str, pa.Table]) -> None:
         file: where.
         tables: rows by table, each with a column `product` and sorted by it; rows without a product come last.
     """
-    found = {name: _runs(rows) for name, rows in tables.items()}
+    # The report card's rows of a category or a store have no product; they lie at the end.
+    found = {name: runs(rows[_PRODUCT]) for name, rows in tables.items()}
     products = pc.unique(pa.chunked_array([codes for codes, _, _ in found.values()], pa.string()))
     places: dict[str, Any] = {_PRODUCT: products}
     for name, (codes, first, count) in found.items():
@@ -104,17 +106,6 @@ def _read(file: Path, names: tuple[str, ...]) -> StoreRows:
         dict(zip(names, tables, strict=True)),
         {name: (places[f"{name}.first"].to_numpy(), places[f"{name}.count"].to_numpy()) for name in names},
     )
-
-
-def _runs(rows: pa.Table) -> tuple[pa.Array[Any], Any, Any]:
-    """Each product, its first row and how many it has."""
-    codes: Any = rows[_PRODUCT].combine_chunks().dictionary_encode()
-    # The report card's rows of a category or a store have no product; they lie at the end.
-    numbers = codes.indices.fill_null(-1).to_numpy()
-    first = np.flatnonzero(np.diff(numbers, prepend=-2))
-    count = np.diff(first, append=len(numbers))
-    known = numbers[first] >= 0
-    return rows[_PRODUCT].combine_chunks().take(pa.array(first[known])), first[known], count[known]
 
 
 def _one_batch(rows: pa.Table) -> pa.RecordBatch:
