@@ -55,7 +55,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = clock) -> 
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Identify)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4, exclude_content_types=COMPRESSED)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=2, exclude_content_types=COMPRESSED)
     app.add_middleware(Security)
     app.add_middleware(Watch, tell=(metrics.count, logs.write))  # the last added is the first asked
     return app

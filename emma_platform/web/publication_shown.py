@@ -58,7 +58,7 @@ async def shown_here(request: Request, known_on: str | None = None) -> Shown:
 
 
 def shown(request: Request, known_on: str | None = None) -> Shown:
-    """What a request shows.
+    """What a request shows, noted with it for the log.
 
     Raises:
         ServingError: nothing is published yet, or the publication is not kept.
@@ -66,6 +66,7 @@ def shown(request: Request, known_on: str | None = None) -> Shown:
     current: CurrentReader = request.app.state.current
     known_on = known_on or None
     reader = current.newest() if known_on is None else current.known_on(known_on)
+    request.state.publication = reader.publication.id
     return Shown(reader, known_on, request.app.state.settings)
 
 

@@ -29,7 +29,7 @@ class Answered:
         status: as sent; 500 when it failed, 499 when whoever asked was gone.
         seconds: from the request's arrival in the application to the last byte handed over.
         user: the number of who was signed in; None otherwise.
-        publication: the publication it was answered from, where the route says so in `request.state.publication`.
+        publication: the publication it was answered from, where it shows one (`request.state.publication`).
     """
 
     method: str

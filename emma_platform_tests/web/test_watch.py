@@ -16,6 +16,7 @@ from emma_platform.settings import Settings
 from emma_platform.web import logs
 from emma_platform.web.app import create_app
 from emma_platform.web.auth.signed import Signed
+from emma_platform.web.publication_shown import shown
 from emma_platform_tests.web.publications import PublishedHome
 
 HERE = ("127.0.0.1", 50_000)
@@ -35,7 +36,7 @@ def app(home: PublishedHome) -> FastAPI:
     @app.get("/told/{what}")
     def told(request: Request, what: str) -> int:
         request.state.signed = Signed(7, "ada", Role.OWNER, Role.OWNER.permissions, EVERY_STORE)
-        request.state.publication = "p0-1"
+        shown(request)
         if what == "wrong":
             raise ValueError(what)
         return len(what)

@@ -29,10 +29,18 @@ class Identify:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one websocket."""
-        if scope["type"] in {"http", "websocket"} and not scope["path"].startswith(_OPEN):
-            request = Request(scope) if scope["type"] == "http" else _like_http(scope)
-            await _identify(request)
+        if scope["type"] not in {"http", "websocket"} or scope["path"].startswith(_OPEN):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope) if scope["type"] == "http" else _like_http(scope)
+        auth = auth_of(request)
+        now = auth.clock()
+        await _identify(request, now)
+        session: sessions.Session | None = request.state.session
         await self._app(scope, receive, send)
+        # After the answer, which need not wait until the disk has it.
+        if session is not None and now - session.last_used_at >= sessions.NOTED_EVERY:
+            await run_in_threadpool(_note_use, auth, session.id, now)
 
 
 def _like_http(scope: Scope) -> Request:
@@ -41,29 +49,24 @@ def _like_http(scope: Scope) -> Request:
     return Request({**scope, "type": "http", "scheme": scheme, "method": "GET"})
 
 
-async def _identify(request: Request) -> None:
+async def _identify(request: Request, now: datetime) -> None:
     request.state.session = request.state.signed = None
     bearer = tokens.bearer_of(request.headers.get("authorization"))
     if bearer is not None:
-        request.state.signed = await run_in_threadpool(_by_token, auth_of(request), bearer)
+        request.state.signed = await run_in_threadpool(_by_token, auth_of(request), bearer, now)
         return
     token = token_in(request)
     if token is not None:
-        session = await _by_session(auth_of(request), token)
+        session = await _by_session(auth_of(request), token, now)
         request.state.session = session
         request.state.signed = session.signed if session else None
 
 
-async def _by_session(auth: Auth, token: str) -> sessions.Session | None:
-    now = auth.clock()
+async def _by_session(auth: Auth, token: str, now: datetime) -> sessions.Session | None:
     if auth.database.is_embedded:
         # One row of a local file, which waits for nobody, takes 0.1 ms; to a thread and back takes longer.
-        session = _find_session(auth, token, now)
-    else:
-        session = await run_in_threadpool(_find_session, auth, token, now)
-    if session and now - session.last_used_at >= sessions.NOTED_EVERY:
-        await run_in_threadpool(_note_use, auth, session.id, now)
-    return session
+        return _find_session(auth, token, now)
+    return await run_in_threadpool(_find_session, auth, token, now)
 
 
 def _find_session(auth: Auth, token: str, now: datetime) -> sessions.Session | None:
@@ -76,8 +79,7 @@ def _note_use(auth: Auth, session: int, now: datetime) -> None:
         sessions.note_use(connection, session, now)
 
 
-def _by_token(auth: Auth, bearer: str) -> Signed | None:
-    now = auth.clock()
+def _by_token(auth: Auth, bearer: str, now: datetime) -> Signed | None:
     with auth.database.reading() as connection:
         found = tokens.find(connection, bearer, now)
     if found is None:

@@ -153,8 +153,9 @@ def _signed(row: sa.Row[*tuple[Any, ...]], stores: list[str]) -> Signed:
 
 
 def note_use(connection: sa.Connection, session: int, now: datetime) -> None:
-    """Write down that a session was used."""
-    connection.execute(sa.update(sessions).where(sessions.c.id == session).values(last_used_at=now))
+    """Write down that a session was used; a later use that is written down already stays."""
+    row = sessions.c
+    connection.execute(sa.update(sessions).where(row.id == session, row.last_used_at < now).values(last_used_at=now))
 
 
 def confirm(connection: sa.Connection, session: int, now: datetime) -> str:

@@ -64,6 +64,19 @@ def test_asvs_7_3_1_a_session_that_is_not_used_ends(company: People, clock: Cloc
     assert not is_signed_in(browser)
 
 
+def test_asvs_7_3_1_an_answer_that_took_long_neither_renews_nor_shortens_a_session(
+    company: People, clock: Clock
+) -> None:
+    browser, asked_at = company.signed_in("olga"), clock()
+    clock.move(minutes=29)
+    assert is_signed_in(browser)
+    with company.auth.database.writing() as connection:
+        (session,) = connection.execute(sa.select(rows.c.id)).scalars()
+        sessions.note_use(connection, session, asked_at)
+    clock.move(minutes=29)
+    assert is_signed_in(browser)
+
+
 def test_asvs_7_3_2_a_session_ends_at_a_fixed_age(company: People, clock: Clock) -> None:
     browser = company.signed_in("olga")
     clock.move(days=7, seconds=-1)
