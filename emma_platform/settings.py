@@ -87,6 +87,10 @@ class Settings(BaseSettings):
         description="A file with a key (openssl rand -base64 32) that the secrets of second factors are encrypted"
         " with; needs cryptography, which the extra oidc brings.",
     )
+    breached_passwords_file: Path | None = Field(
+        None,
+        description="The file that the Pwned Passwords downloader writes: no new password may be one of it.",
+    )
     session_idle_minutes: int = Field(30, ge=1, description="A session that is not used for so long ends.")
     session_days: int = Field(7, ge=1, description="A session ends after so many days, used or not.")
     audit_days: int = Field(400, ge=1, description="Lines of the audit log are deleted after so many days.")

@@ -32,6 +32,7 @@ from uvicorn.supervisors import Multiprocess
 from emma_platform.serving.publication import ServingError, current
 from emma_platform.settings import Settings
 from emma_platform.web.auth import users
+from emma_platform.web.auth.breached import Breached, HashFileError
 from emma_platform.web.auth.database import UserDatabase
 from emma_platform.web.auth.seal import KeyFileError, Seal
 from emma_platform.web.companion import Companion
@@ -83,14 +84,16 @@ def serve(
         factory: module and function that make the application in each worker.
 
     Raises:
-        ServeError: the port is taken, the certificate or the key of secrets is unusable, or the workers cannot start.
+        ServeError: the port is taken, the certificate, the key of secrets or the file of breached passwords is
+            unusable, or the workers cannot start.
     """
     scheme = "https" if certificate else "http"
     if certificate:
         _check(certificate, key)
     try:
         Seal.of(settings.secrets_key_file)
-    except KeyFileError as error:
+        Breached.of(settings.breached_passwords_file)
+    except (KeyFileError, HashFileError) as error:
         raise ServeError(str(error)) from error
     listening = _listen(host, port, "--port")
     address = f"{scheme}://{_in_url(host)}:{listening.getsockname()[1]}"

@@ -242,3 +242,7 @@ def test_what_cannot_be_served_says_what_to_do(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--port", "0"], env=key)
     assert done.exit_code == 1
     assert "openssl rand -base64 32" in " ".join(done.stderr.split())
+    hashes = {"EMMA_BREACHED_PASSWORDS_FILE": str(tmp_path / "key")}
+    done = CliRunner().invoke(main, ["serve", "--home", str(tmp_path), "--port", "0"], env=hashes)
+    assert done.exit_code == 1
+    assert "Pwned Passwords downloader" in " ".join(done.stderr.split())

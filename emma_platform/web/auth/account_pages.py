@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from emma_platform.model.access import Permission
-from emma_platform.web.auth import cookies, notices, passwords, second_factor, sessions, sign_in, tokens, users
+from emma_platform.web.auth import cookies, notices, second_factor, sessions, sign_in, tokens, users
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.sessions import Session
 from emma_platform.web.auth.state import auth_of, confirmed, log, person
@@ -69,7 +69,7 @@ async def change_password(
     user = await run_in_threadpool(own, request, session)
     if refused := await sign_in.again(request, session, user, current, None):
         return await run_in_threadpool(account, request, session, refused.message, refused.status)
-    if wrong := passwords.what_is_wrong(password, (user.name, auth.settings.company)):
+    if wrong := auth.passwords.what_is_wrong(password, (user.name, auth.settings.company)):
         return await run_in_threadpool(account, request, session, wrong, 400)
     password_hash = await auth.passwords.hash(password)
     return await run_in_threadpool(_set_password, request, session, password_hash, bool(others))

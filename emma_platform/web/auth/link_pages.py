@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from emma_platform.web.auth import cookies, links, passwords, sessions, sign_in, users
+from emma_platform.web.auth import cookies, links, sessions, sign_in, users
 from emma_platform.web.auth.audit import Event
 from emma_platform.web.auth.state import auth_of, log
 from emma_platform.web.auth.users import User
@@ -37,7 +37,7 @@ async def welcome(request: Request, token: str, password: Annotated[str, Form(ma
     if not cookies.can_sign_in(request):
         return _form(request, user, cookies.READ_ALONG)
     auth = auth_of(request)
-    if wrong := passwords.what_is_wrong(password, (user.name, auth.settings.company)):
+    if wrong := auth.passwords.what_is_wrong(password, (user.name, auth.settings.company)):
         return _form(request, user, wrong)
     password_hash = await auth.passwords.hash(password)
     return await run_in_threadpool(_set, request, user, token, password_hash)

@@ -19,11 +19,15 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from emma_platform.web.auth.breached import Breached
+
 SHORTEST = 8
 ADVISED = 15
 LONGEST = 128
 GUESSABLE = 3
 """Least zxcvbn score (0 to 4): beyond 10^8 guesses."""
+
+KNOWN = "Others used this one, and it became known when their data was stolen; take another that is only yours."
 
 _WEIGHED = 72
 """Characters that zxcvbn looks at: its time grows with the square of the length."""
@@ -35,11 +39,12 @@ Result = TypeVar("Result")
 
 
 class Passwords:
-    """Hashes and verifies passwords; may be shared by every request of a process."""
+    """Hashes, verifies and judges passwords; may be shared by every request of a process."""
 
-    def __init__(self, *, passes: int = 2, kibibytes: int = 19 * 1024) -> None:
+    def __init__(self, *, passes: int = 2, kibibytes: int = 19 * 1024, breached: Breached | None = None) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=kibibytes, parallelism=1)
         self._threads = ThreadPoolExecutor(_SIMULTANEOUS, thread_name_prefix="passwords")
+        self._breached = breached or Breached()
 
     async def hash(self, password: str) -> str:
         """What is kept of a password, on one of the threads."""
@@ -56,6 +61,12 @@ class Passwords:
     def is_outdated(self, password_hash: str) -> bool:
         """It was made with other parameters than a new one would be."""
         return self._hasher.check_needs_rehash(password_hash)
+
+    def what_is_wrong(self, password: str, context: Iterable[str]) -> str | None:
+        """Why a new password is refused, as the function of this name says, or because it became known somewhere."""
+        if wrong := what_is_wrong(password, context):
+            return wrong
+        return KNOWN if self._breached.holds(password) else None
 
     def close(self) -> None:
         """End the threads."""

@@ -17,6 +17,7 @@ from emma_platform.model.access import Permission, Role
 from emma_platform.settings import Settings
 from emma_platform.web.auth import audit, second_factor
 from emma_platform.web.auth.attempts import Attempts, clock
+from emma_platform.web.auth.breached import Breached
 from emma_platform.web.auth.database import UserDatabase
 from emma_platform.web.auth.passwords import Passwords
 from emma_platform.web.auth.seal import Seal
@@ -53,7 +54,7 @@ class Auth:
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], datetime] = clock) -> Auth:
         """The sign-in of a home; its database is made, or brought up to date."""
-        seal = Seal.of(settings.secrets_key_file)
+        seal, breached = Seal.of(settings.secrets_key_file), Breached.of(settings.breached_passwords_file)
         database = UserDatabase(settings.users)
         with database.writing() as connection:
             lost = second_factor.close_all(connection, seal)
@@ -62,7 +63,7 @@ class Auth:
         return cls(
             settings,
             database,
-            Passwords(passes=settings.password_passes, kibibytes=settings.password_kibibytes),
+            Passwords(passes=settings.password_passes, kibibytes=settings.password_kibibytes, breached=breached),
             Attempts(database, clock),
             Ages(timedelta(minutes=settings.session_idle_minutes), timedelta(days=settings.session_days)),
             settings.second_factor_roles,

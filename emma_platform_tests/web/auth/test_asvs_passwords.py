@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyotp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from emma_platform.web.app import create_app
 from emma_platform.web.auth import links, passwords, second_factor, users
+from emma_platform.web.auth.breached import Breached, HashFileError
 from emma_platform.web.auth.state import Auth
-from emma_platform_tests.web.people import PASSWORD, Clock, People, cheap
+from emma_platform_tests.web.people import PASSWORD, Clock, People, cheap, people
 
 SECURITY = (Path(__file__).parents[3] / "docs" / "security.md").read_text(encoding="utf-8")
 WRONG = "not this one at all"
@@ -120,6 +127,45 @@ def test_asvs_6_2_10_a_password_never_expires(company: People, clock: Clock) -> 
 @pytest.mark.parametrize("password", ["olga.smirnova1", "Emma-Platform-1", "KramerSons2026"])
 def test_asvs_6_2_11_words_that_everybody_would_try_are_refused(password: str) -> None:
     assert passwords.what_is_wrong(password, ("olga.smirnova", "Kramer Sons"))
+
+
+KNOWN = ("gravel otter mandolin", "Жѵ§ü漢字ß∑π9 ", "seven green lanterns hum")
+
+
+def hash_file(folder: Path, known: Iterable[str], end: str = "\r\n") -> Path:
+    """A file of breached passwords, as the Pwned Passwords downloader writes it."""
+    hashes = sorted(hashlib.sha1(one.encode(), usedforsecurity=False).hexdigest().upper() for one in known)
+    file = folder / "pwned.txt"
+    file.write_bytes("".join(f"{one}:{number}{end}" for number, one in enumerate(hashes, 1)).encode())
+    return file
+
+
+@given(st.sets(st.text(max_size=5), min_size=1, max_size=40), st.text(max_size=5), st.sampled_from(["\n", "\r\n"]))
+def test_asvs_6_2_12_what_is_in_the_file_is_known_and_nothing_else(known: set[str], other: str, end: str) -> None:
+    with TemporaryDirectory() as folder:
+        breached = Breached.of(hash_file(Path(folder), known, end))
+        assert all(map(breached.holds, known))
+        assert breached.holds(other) == (other in known)
+
+
+def test_asvs_6_2_12_passwords_of_breaches_are_refused(tmp_path: Path) -> None:
+    file = hash_file(tmp_path, KNOWN)
+    with closing(people(cheap(tmp_path / "home", breached_passwords_file=file))) as company:
+        browser = company.signed_in("max")
+        for new, status in ((KNOWN[0], 400), ("eight green lanterns hum", 303)):
+            answer = browser.post("/account/password", data={"current": PASSWORD, "password": new})
+            assert answer.status_code == status
+            assert ("became known" in answer.text) == (status == 400)
+
+
+@pytest.mark.parametrize("content", ["", "hunter2\n", "da39a3ee5e6b4b0d3255bfef95601890afd80709:1\n"])
+def test_asvs_6_2_12_another_file_is_refused_with_what_it_must_hold(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "pwned.txt"
+    with pytest.raises(HashFileError, match="cannot be read"):
+        Breached.of(file)
+    file.write_text(content)
+    with pytest.raises(HashFileError, match="Pwned Passwords downloader"):
+        Breached.of(file)
 
 
 def test_asvs_6_3_2_there_is_no_account_until_one_is_made(users_url: str, tmp_path: Path) -> None:
