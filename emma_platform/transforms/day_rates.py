@@ -9,9 +9,9 @@ promotion 0 are the days without one. Money and units are in ten-thousandths, wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -20,11 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from emma_platform.transforms.ten_thousandths import SCALE, wholes
+
 Floats = NDArray[np.float64]
 Wholes = NDArray[np.int64]
-
-SCALE = 10_000
-"""Sums are exact to the ten-thousandth, as `Type.MONEY` keeps them."""
 
 _FIGURES = ("units", "revenue", "cost")
 
@@ -116,28 +115,28 @@ def read_sums(sums: pa.Table, *, of_stores: bool, only_with_cost: bool) -> DayRa
     store, kind = (codes.indices.to_numpy() for codes in (stores, kinds))
     period = sums["period"].to_numpy()
     is_own = pc.is_null(sums["product"]).to_numpy(zero_copy_only=False)
-    own = {}
-    for name in ("days", "unopened_days", "closed_days"):
-        own[name] = np.zeros((len(stores.dictionary), len(kinds.dictionary), 2))
-        np.add.at(own[name], (store[is_own], kind[is_own], period[is_own]), sums[name].to_numpy()[is_own])
+    shape = (len(stores.dictionary), len(kinds.dictionary), 2)
+    of_stores_at = np.ravel_multi_index((store[is_own], kind[is_own], period[is_own]), shape)
+    own = {
+        name: _summed(of_stores_at, sums[name].to_numpy()[is_own], shape)
+        for name in ("days", "unopened_days", "closed_days")
+    }
     series = _runs(store, sums["product"])
     taken = (is_own == of_stores) & _has_figures(sums, series, of_stores=of_stores, only_with_cost=only_with_cost)
-    rows, store, kind, period = sums.filter(pa.array(taken)), store[taken], kind[taken], period[taken]
-    _, first, series = np.unique(series[taken], return_index=True, return_inverse=True)
+    # Rows are taken column by column, where numbers are needed: to filter the names of all takes as long as all else.
+    rows = np.flatnonzero(taken)
+    store, kind, period = store[rows], kind[rows], period[rows]
+    _, first, series = np.unique(series[rows], return_index=True, return_inverse=True)
     codes, place = np.unique(series * np.int64(len(kinds.dictionary)) + kind, return_inverse=True)
     place_series, place_kind = codes // len(kinds.dictionary), codes % len(kinds.dictionary)
-    at = (place, period, rows["promoted"].to_numpy())
+    at = (2 * place + period) * 2 + sums["promoted"].to_numpy()[rows]
 
-    def placed(values: NDArray[np.generic]) -> Floats:
-        result = np.zeros((len(codes), 2, 2))
-        np.add.at(result, at, values)
-        return result
+    def placed(values: NDArray[Any]) -> Floats:
+        return _summed(at, values, (len(codes), 2, 2))
 
-    names = _names(rows, first, series)
+    names = _names(sums, rows, first, series)
     columns = ("receipts", "revenue", "cost") if of_stores else _FIGURES
-    figures = {name: placed(scaled(rows[column])) for name, column in zip(_FIGURES, columns, strict=True)}
-    selling = np.zeros((len(first), 2))
-    np.add.at(selling, (series, period), rows["selling_days"].to_numpy())
+    figures = {name: placed(wholes(sums[column])[rows]) for name, column in zip(_FIGURES, columns, strict=True)}
     store_of = store[first]
     of_place = {name: values[store_of[place_series], place_kind] for name, values in own.items()}
     return DayRates(
@@ -145,10 +144,10 @@ def read_sums(sums: pa.Table, *, of_stores: bool, only_with_cost: bool) -> DayRa
         store=store_of.astype(np.int64),
         group=_groups(store_of, names["category"]),
         place_series=place_series,
-        figures=figures | {"lost": placed(rows["lost_units"].to_numpy() * SCALE)},
-        selling_days=selling,
+        figures=figures | {"lost": placed(sums["lost_units"].to_numpy()[rows] * SCALE)},
+        selling_days=_summed(2 * series + period, sums["selling_days"].to_numpy()[rows], (len(first), 2)),
         days=of_place["days"],
-        promoted=np.zeros((len(codes), 2)) if of_stores else placed(rows["days"].to_numpy())[..., 1],
+        promoted=np.zeros((len(codes), 2)) if of_stores else placed(sums["days"].to_numpy()[rows])[..., 1],
         unopened=of_place["unopened_days"],
         closed=of_place["closed_days"],
         store_days=own["days"].sum(axis=1),
@@ -157,10 +156,11 @@ def read_sums(sums: pa.Table, *, of_stores: bool, only_with_cost: bool) -> DayRa
     )
 
 
-def scaled(column: pa.ChunkedArray[Any]) -> Wholes:
-    """Decimals of four places as whole ten-thousandths; null is none."""
-    whole: Any = pc.cast(pc.multiply(column, pa.scalar(Decimal(SCALE))), pa.int64())
-    result: Wholes = whole.fill_null(0).to_numpy()
+def _summed(at: NDArray[Any], values: NDArray[Any], shape: tuple[int, ...]) -> Floats:
+    """An array of this shape with the sum of the values at each place, which are counted in C order."""
+    found = np.bincount(at, values, minlength=math.prod(shape))
+    # Of no values the sums are whole numbers.
+    result: Floats = found.astype(np.float64, copy=False).reshape(shape)
     return result
 
 
@@ -180,7 +180,7 @@ def _runs(store: NDArray[np.generic], product: pa.ChunkedArray[Any]) -> Wholes:
 
 def _has_figures(sums: pa.Table, series: Wholes, *, of_stores: bool, only_with_cost: bool) -> NDArray[np.bool_]:
     """Per row: its series has a figure in one of the periods, and its costs if they are needed."""
-    figures = [scaled(sums[name]) for name in (("receipts",) if of_stores else _FIGURES)]
+    figures = [wholes(sums[name]) for name in (("receipts",) if of_stores else _FIGURES)]
     some = np.any(np.stack([*figures, sums["lost_units"].to_numpy()]) != 0, axis=0)
     found = np.bincount(series, some)[series] > 0
     if only_with_cost:
@@ -188,12 +188,12 @@ def _has_figures(sums: pa.Table, series: Wholes, *, of_stores: bool, only_with_c
     return found
 
 
-def _names(rows: pa.Table, first: Wholes, series: Wholes) -> dict[str, pa.Array[Any]]:
-    names = {name: _taken(rows[name], first) for name in ("store", "product")}
-    has_category = np.flatnonzero(rows["category"].is_valid().to_numpy())
+def _names(sums: pa.Table, rows: Wholes, first: Wholes, series: Wholes) -> dict[str, pa.Array[Any]]:
+    names = {name: _taken(sums[name], rows[first]) for name in ("store", "product")}
+    has_category = np.flatnonzero(sums["category"].is_valid().to_numpy()[rows])
     of_series = np.full(len(first), -1, dtype=np.int64)
-    of_series[series[has_category]] = has_category
-    return names | {"category": _taken(rows["category"], of_series)}
+    of_series[series[has_category]] = rows[has_category]
+    return names | {"category": _taken(sums["category"], of_series)}
 
 
 def _taken(column: pa.ChunkedArray[Any], rows: Wholes) -> pa.Array[Any]:

@@ -24,7 +24,6 @@ everything all right?, JAMA 249, 1983), and it counts under volume and mix.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +32,7 @@ from numpy.typing import NDArray
 from emma_platform.model.parts import PART_NAMES
 from emma_platform.transforms.day_rates import DayRates, Floats, Wholes, mean, read_sums, step
 from emma_platform.transforms.exact_sums import exact_parts
+from emma_platform.transforms.ten_thousandths import decimals
 
 KPIS: tuple[str, ...] = ("revenue", "gross_margin", "units", "receipts")
 """The key figures that can be explained; receipts by store only, for a receipt holds many products."""
@@ -73,7 +73,7 @@ def split_changes(sums: pa.Table, kpi: str, *, second_is_later: bool = True) -> 
     exact = exact_parts(parts, change)
     figures = {"before": both[:, 0], "after": both[:, 1], "change": change}
     columns = figures | dict(zip(PART_NAMES, exact.T, strict=True))
-    return pa.table({**known.names, **{name: _decimals(values) for name, values in columns.items()}})
+    return pa.table({**known.names, **{name: decimals(values) for name, values in columns.items()}})
 
 
 def _figure(figures: Mapping[str, Floats], kpi: str) -> Floats:
@@ -159,10 +159,3 @@ def _unit_value(money: Floats, units: Floats) -> Floats:
 def _by_group(groups: Wholes, values: Floats) -> Floats:
     result: Floats = np.stack([np.bincount(groups, column) for column in values.T], axis=1)
     return result
-
-
-def _decimals(values: Wholes) -> pa.Decimal128Array:
-    """Whole ten-thousandths as decimals of four places, exactly."""
-    words = np.stack([values, values >> 63], axis=1).astype("<i8")
-    array = pa.Array.from_buffers(pa.decimal128(18, 4), len(values), [None, pa.py_buffer(words.tobytes())])
-    return cast("pa.Decimal128Array", array)
