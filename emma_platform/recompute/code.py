@@ -5,9 +5,7 @@ Belongs here: which modules and settings a table's content depends on. Does not 
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 
 import sqlalchemy as sa
@@ -16,11 +14,8 @@ from emma_platform.model.tables import TABLES
 from emma_platform.recompute import propagate
 from emma_platform.recompute.ledger import Key, codes, fingerprint, partitions, upsert
 from emma_platform.settings import Settings
+from emma_platform.transforms.code import source
 from emma_platform.transforms.sql import load
-
-TRANSFORMS = "emma_platform.transforms"
-_IMPORT = re.compile(rf"^\s*from {re.escape(TRANSFORMS)}\.(\w+) import", re.MULTILINE)
-"""How a transform imports another, also within a function. Parsed instead, the modules took 0.4 s of each run."""
 
 
 def current(settings: Settings) -> dict[str, str]:
@@ -76,23 +71,6 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-@cache
-def source(module: str) -> str:
-    """The digest of a transform's module and of every transform that it imports, itself or through others."""
-    texts: dict[str, str] = {}
-    wanted = {module}
-    while wanted:
-        name = wanted.pop()
-        texts[name] = _text(name)
-        wanted |= {*_IMPORT.findall(texts[name])} - texts.keys()
-    return fingerprint(*(texts[name] for name in sorted(texts)))
-
-
-@cache
-def _text(module: str) -> str:
-    return (resources.files(TRANSFORMS) / f"{module}.py").read_text("utf-8")
 
 
 def refresh(connection: sa.Connection, now: dict[str, str], history_days: int) -> None:

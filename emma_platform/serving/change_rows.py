@@ -1,7 +1,8 @@
-"""The parts of a key figure's change for every product of some stores: read once, asked for product by product.
+"""The parts of a key figure's change for every product of some stores: once worked out, asked for product by product.
 
-Belongs here: reading the sums that the parts come from, from the files of the months concerned, and keeping both. Does
-not belong here: which products are asked for (`changes`) and how a change is split (`transforms.kpi_changes`).
+Belongs here: where they come from, a store's file or the sums, and keeping both in memory. Does not belong here: which
+products are asked for (`changes`), the sums (`change_sums`), what lies in files (`kept_changes`) and how a change is
+split (`transforms.kpi_changes`).
 
 How a product's change splits depends on its whole store: its days, and the products of its category. So the store's
 are split, and kept: the sums of a store of 200 products take 0.5 MB, its parts 0.1 MB a key figure.
@@ -9,33 +10,19 @@ are split, and kept: the sums of a store of 200 products take 0.5 MB, its parts 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import date, timedelta
-from functools import cache
+from datetime import date
 
-import numpy as np
 import pyarrow as pa
 
-from emma_platform.engine.duckdb import DuckDBEngine, EngineError
-from emma_platform.engine.protocol import Input
 from emma_platform.model.access import StoreScope
-from emma_platform.serving.periods import Period
-from emma_platform.serving.publication import ServingError
+from emma_platform.serving.change_sums import Lives, Periods, content, sums
+from emma_platform.serving.kept_changes import kept_change
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.remembered import Remembered
-from emma_platform.store.protocol import Files
 from emma_platform.transforms.kpi_changes import split_changes
-from emma_platform.transforms.public_holidays import store_calendar
-from emma_platform.transforms.sql import load
-
-Lives = tuple[tuple[str, date, date], ...]
-"""Store, first and last day of the stores that are asked for."""
 
 MOST_BYTES = 32_000_000
 """Bytes of sums and parts that are kept: some 50 stores of 200 products."""
-
-_PROMOTION = ("store", "product", "first_day", "last_day")
-_STOCK_OUT = ("store", "product", "first_day", "last_day", "lost_units")
 
 
 def _bytes(rows: pa.Table) -> int:
@@ -45,7 +32,7 @@ def _bytes(rows: pa.Table) -> int:
 _kept = Remembered[pa.Table](MOST_BYTES, _bytes)
 
 
-def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Period, Period], lives: Lives) -> pa.Table:
+def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: Periods, lives: Lives) -> pa.Table:
     """The change of a key figure and its parts, per store and product, as `kpi_changes.split_changes` returns them.
 
     Args:
@@ -61,95 +48,21 @@ def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: tuple[Peri
     # What is kept is the same for all who may see these stores: see first that who asks is one of them.
     stores = [store for store, _, _ in lives]
     reader.check_stores(scope, stores)
+    # Whether a store closed after the periods is nothing to them.
+    end = max(period.last for period in periods)
+    lives = tuple((store, first, last if last < end else date.max) for store, first, last in lives)
+    at_hand = kept_change(reader, scope, kpi, periods, lives)
+    if at_hand is not None:
+        return at_hand
     file = reader.publication.file
-    asked = (_content(reader, scope, periods, stores), periods, lives)
+    asked = (content(reader, scope, periods, stores), periods, lives)
 
     def holds() -> bool:
         # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
         return reader.publication.file == file
 
     def split() -> pa.Table:
-        sums = _kept.of(asked, lambda: _sums(reader, scope, periods, lives), holds=holds)
-        return split_changes(sums, kpi, second_is_later=periods[1].first >= periods[0].first)
+        found = _kept.of(asked, lambda: sums(reader, scope, periods, lives), holds=holds)
+        return split_changes(found, kpi, second_is_later=periods[1].first >= periods[0].first)
 
     return _kept.of((*asked, kpi), split, holds=holds)
-
-
-def _content(
-    reader: Reader, scope: StoreScope, periods: tuple[Period, Period], stores: list[str]
-) -> tuple[tuple[str | int | None, ...], ...]:
-    """What the sums are made from, which publications may share: files, whose content never changes, and versions."""
-    versions = (reader.publication.versions.get(name) for name in ("promotions", "calendar", "stores"))
-    stock_outs = reader.paths(scope, "probable_stock_outs", stores=stores)
-    return _figures(reader, scope, periods, stores), stock_outs, tuple(versions)
-
-
-def _figures(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], stores: list[str]) -> tuple[str, ...]:
-    """The files of key figures of both periods' months."""
-    paths = {
-        path
-        for period in periods
-        for path in reader.paths(scope, "product_kpis", stores=stores, first_day=period.first, last_day=period.last)
-    }
-    return tuple(sorted(paths))
-
-
-@cache
-def _engine() -> DuckDBEngine:
-    """One for the process: to open one takes 40 ms, longer than the statement over a store."""
-    return DuckDBEngine(threads=1)
-
-
-def _sums(reader: Reader, scope: StoreScope, periods: tuple[Period, Period], lives: Lives) -> pa.Table:
-    """The rows of `kpi_changes.sql`, from the files of the months concerned."""
-    stores, first_days, last_days = (list(values) for values in zip(*lives, strict=True))
-    days = [
-        (period.first + timedelta(offset), number)
-        for number, period in enumerate(periods)
-        for offset in range(period.days)
-    ]
-    tables: dict[str, Input] = {
-        "product_kpis": Files("product_kpis", _figures(reader, scope, periods, stores)),
-        "periods": pa.table(
-            {
-                "day": pa.array([day for day, _ in days], pa.date32()),
-                "period": pa.array([number for _, number in days], pa.int32()),
-                "weekday": [f"2 {day:%w}" for day, _ in days],
-            }
-        ),
-        "lives": pa.table(
-            {
-                "store": stores,
-                "first_day": pa.array(first_days, pa.date32()),
-                "last_day": pa.array(last_days, pa.date32()),
-            }
-        ),
-        "promotions": reader.table(scope, "promotions", stores=stores, columns=_PROMOTION),
-        "calendar": _calendar(reader, scope, stores, periods),
-        "lost_units": _lost_units(reader, scope, stores),
-    }
-    try:
-        return _engine().run(load("kpi_changes").text, tables)
-    except EngineError as error:
-        raise ServingError(f"the change cannot be read ({error}); run `emma update`") from error
-
-
-def _calendar(reader: Reader, scope: StoreScope, stores: Collection[str], periods: tuple[Period, Period]) -> pa.Table:
-    """The calendar that the forecasts of these stores know, over both periods: with each one's public holidays."""
-    calendar, known = (reader.table(scope, name, stores=stores) for name in ("calendar", "stores"))
-    first, last = min(period.first for period in periods), max(period.last for period in periods)
-    for store in stores:
-        calendar = store_calendar(calendar, known, store=store, first=first, last=last)
-    return calendar
-
-
-def _lost_units(reader: Reader, scope: StoreScope, stores: Collection[str]) -> pa.Table:
-    """store, product, day, lost_units: what probable stock-outs cost, spread evenly over their days."""
-    runs = reader.table(scope, "probable_stock_outs", stores=stores, columns=_STOCK_OUT)
-    first, last = (runs[name].cast(pa.int32()).to_numpy().astype(np.int64) for name in ("first_day", "last_day"))
-    days = last - first + 1
-    run = np.repeat(np.arange(len(days)), days)
-    within = np.arange(len(run)) - np.repeat(np.cumsum(days) - days, days)
-    by_day = runs.select(["store", "product"]).take(pa.array(run, pa.int64()))
-    by_day = by_day.append_column("day", pa.array((first[run] + within).astype(np.int32)).cast(pa.date32()))
-    return by_day.append_column("lost_units", pa.array(runs["lost_units"].to_numpy()[run] / days[run]))

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
 from emma_platform.model.parts import PART_NAMES, PARTS, Part
-from emma_platform.serving.change_rows import Lives, change_rows
+from emma_platform.serving.change_rows import change_rows
+from emma_platform.serving.change_sums import Lives
 from emma_platform.serving.periods import Period
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.reader import Reader

@@ -40,7 +40,7 @@ class Opened:
         stores: the stores that have rows or stand in a stores file.
         last_days: each store's last day with key figures.
         listings: the rows of the product list, for the scopes that asked.
-        page_files: where the rows behind the pages of a store are, of the stores that were asked for.
+        store_files: where what is kept of a store is, by store and kind, of those that were asked for.
     """
 
     publication: Publication
@@ -49,7 +49,7 @@ class Opened:
     stores: frozenset[str]
     last_days: Mapping[str, date]
     listings: Listings = field(default_factory=Listings)
-    page_files: dict[str, Path] = field(default_factory=dict)
+    store_files: dict[tuple[str, str], Path] = field(default_factory=dict)
 
     def check_stores(self, selection: Selection) -> Selection:
         """The selection.
@@ -123,21 +123,24 @@ class Opened:
     @cached_property
     def first_days(self) -> dict[str, date]:
         """Each store's first day with a sale: from the oldest file of each, about 0.5 ms a store."""
-        return self._first_days(self._oldest())
+        return self._first_days(self._all_oldest())
 
     def share(self, before: Opened) -> None:
         """Take over from the publication before what is the same in both; what a first question would wait for."""
-        was, now = before._oldest(), self._oldest()
+        was, now = before._all_oldest(), self._all_oldest()
         same = {store: day for store, day in before.first_days.items() if now.get(store) == was[store]}
         rest = self._first_days({store: paths for store, paths in now.items() if store not in same})
         self.__dict__["first_days"] = dict(sorted((same | rest).items()))
         if self.publication.versions.get(PROMOTIONS.name) == before.publication.versions.get(PROMOTIONS.name):
             self.__dict__["promotions"] = before.promotions
 
-    def _oldest(self) -> dict[str | None, list[str]]:
-        """Of each store the files of the first month with key figures."""
-        by_store = self.files.get("product_kpis", {})
-        return {store: [path for month, path in found if month == found[0][0]] for store, found in by_store.items()}
+    def oldest(self, store: str | None) -> list[str]:
+        """The files of a store's first month with key figures."""
+        found = self.files["product_kpis"][store]
+        return [path for month, path in found if month == found[0][0]]
+
+    def _all_oldest(self) -> dict[str | None, list[str]]:
+        return {store: self.oldest(store) for store in self.files.get("product_kpis", {})}
 
     def _first_days(self, oldest: Mapping[str | None, list[str]]) -> dict[str, date]:
         if not oldest:

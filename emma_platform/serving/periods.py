@@ -59,6 +59,12 @@ class Period:
         return f"{self.first} to {self.last}"
 
 
+def last_periods(last_day: date) -> tuple[Period, Period]:
+    """The four weeks up to a day, and before them the four weeks that they are compared with."""
+    last = Period(last_day - timedelta(DEFAULT_DAYS - 1), last_day)
+    return last.before(), last
+
+
 def period(reader: Reader, scope: StoreScope, first: date | None = None, last: date | None = None) -> Period:
     """The days from the first to the last; by default up to the last day known of the stores in scope, four weeks long.
 

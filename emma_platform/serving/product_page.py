@@ -18,9 +18,10 @@ from emma_platform.model.access import StoreScope
 from emma_platform.model.estimates import PRICE_RECOMMENDATIONS
 from emma_platform.serving.contents import PRODUCT_OVERVIEW
 from emma_platform.serving.opened import Opened
-from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS, ORDERS, first_day, rows_of, schema
+from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS, ORDERS, PAGES, first_day, schema
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.selection import select
+from emma_platform.serving.store_files import rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def read_page(
     since = first_day(opened, store, history_days)
     kpis = select(scope, "product_kpis", stores=[store], product=product, first_day=since, columns=kpi_columns)
     opened.check_stores(kpis)
-    kept = rows_of(opened, store)
+    kept = rows_of(opened, store, PAGES)
     number = kept.number(product) if kept is not None else -1
 
     def of_product(name: str) -> pa.Table:

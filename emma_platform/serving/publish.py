@@ -29,9 +29,10 @@ from emma_platform.model.tables import KEPT, PRODUCTS, TABLES
 from emma_platform.serving import provenance
 from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
 from emma_platform.serving.files import LakeFile, count_rows, placed
+from emma_platform.serving.kept_changes import CHANGES
 from emma_platform.serving.opened import open_publication
 from emma_platform.serving.overview_rows import Earlier, files_by_store, fill, prepare, statement_digest
-from emma_platform.serving.page_rows import write_missing
+from emma_platform.serving.page_rows import PAGES
 from emma_platform.serving.publication import (
     LINK,
     POINTER,
@@ -46,6 +47,7 @@ from emma_platform.serving.publication import (
     retired,
     sync_folder,
 )
+from emma_platform.serving.store_files import write_missing
 from emma_platform.serving.views import create, names_of, quoted, show, text
 from emma_platform.store.protocol import TableStore
 
@@ -125,7 +127,7 @@ def publish(
             ) from error
     partial.replace(file)
     sync_folder(published)
-    _write_page_rows(publication)
+    _write_store_files(publication)
     gone = [Retired(one.versions, at) for one in before[keep - 1 :]]
     point_to(published, publication, before[: keep - 1], [*gone, *(r for r in retired(published) if r.is_read(at))])
     _remove_leftovers(published, [publication, *before[: keep - 1]])
@@ -239,11 +241,11 @@ def _same_files(paths: Mapping[str, Iterable[str]], known: Mapping[str, int]) ->
     return set(partitioned) == set(known)
 
 
-def _write_page_rows(publication: Publication) -> None:
+def _write_store_files(publication: Publication) -> None:
     """Before anybody is led to the publication, so that its first pages are as fast as all others."""
     opened = open_publication(publication)
     try:
-        write_missing(opened)
+        write_missing(opened, (PAGES, CHANGES))
     finally:
         opened.connection.close()
 

@@ -17,11 +17,13 @@ import pyarrow as pa
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
 from emma_platform.serving.listing import ADDENDS, LISTED, Listing
-from emma_platform.serving.opened import attach, open_named, open_newest
+from emma_platform.serving.opened import Opened, attach, open_named, open_newest
 from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS
 from emma_platform.serving.product_page import ProductPage, read_overview, read_page
 from emma_platform.serving.publication import Publication, ServingError, current
 from emma_platform.serving.selection import SCHEMA, select
+from emma_platform.serving.store_files import Kind, rows_of
+from emma_platform.serving.store_pages import StoreRows
 
 
 class Reader:
@@ -41,6 +43,13 @@ class Reader:
         self._published = published
         self._pinned = publication_id is not None
         self._opened = open_newest(published) if publication_id is None else open_named(published, publication_id)
+
+    @classmethod
+    def over(cls, opened: Opened) -> Reader:
+        """A reader of an open publication; it does not follow the pointer."""
+        reader = cls.__new__(cls)
+        reader._published, reader._pinned, reader._opened = opened.publication.file.parent, True, opened
+        return reader
 
     @property
     def publication(self) -> Publication:
@@ -163,8 +172,7 @@ class Reader:
         """
         opened = self._opened
         chosen = opened.check_stores(select(scope, name, stores=stores, first_day=first_day, last_day=last_day))
-        files = opened.files.get(name, {})
-        return tuple(chosen.pick({store: files[store] for store in files if scope.whole or store is not None}))
+        return tuple(chosen.pick(opened.files.get(name, {}), unplaced=scope.whole))
 
     def ask(
         self,
@@ -224,6 +232,15 @@ class Reader:
         """
         self.check_stores(scope, [store])
         return read_overview(self._opened, scope, store, product)
+
+    def store_rows(self, scope: StoreScope, store: str, kind: Kind) -> StoreRows | None:
+        """What is kept of a store in a file of this kind; None where nothing is.
+
+        Raises:
+            ServingError: there is no such store.
+        """
+        self.check_stores(scope, [store])
+        return rows_of(self._opened, store, kind)
 
     def listing(self, scope: StoreScope) -> Listing:
         """The rows of the product list; made for the first who asks with this scope, kept for the others."""

@@ -1,6 +1,6 @@
 """Where each value of a sorted column begins and how many rows it has.
 
-Belongs here: that. Does not belong here: what is found by it (`overview_table`, `page_rows`, `store_pages`).
+Belongs here: that. Does not belong here: what is found by it (`overview_table`, `store_files`, `store_pages`).
 """
 
 from __future__ import annotations

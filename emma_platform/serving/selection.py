@@ -71,10 +71,14 @@ class Selection:
         """The rows are in Parquet files that can be picked by store and month."""
         return self.table.name in KEPT and self.table.grain is not Grain.WHOLE
 
-    def pick(self, files: Mapping[str | None, list[tuple[str | None, str]]]) -> list[str]:
-        """The paths that may hold such rows, of month and path by store; no month or store may be any."""
+    def pick(self, files: Mapping[str | None, Sequence[tuple[str | None, str]]], *, unplaced: bool = True) -> list[str]:
+        """The paths that may hold such rows, of month and path by store; no month may be any.
+
+        No store may be any, too: its files are among them if `unplaced`.
+        """
         seen = self.stores
-        stores = [store for store in files if seen is None or store is None or store in seen]
+        among = files if seen is None else [store for store in (*seen, None) if store in files]
+        stores = [store for store in among if unplaced or store is not None]
         stores.sort(key=lambda store: (store is None, store or ""))
         first = month_of(self.first_day) if self.first_day else ""
         last = month_of(self.last_day) if self.last_day else "~"

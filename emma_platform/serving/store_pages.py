@@ -1,7 +1,7 @@
-"""The rows behind the product pages of one store as one file, read where it lies.
+"""The rows behind the pages of one store as one file, read where it lies.
 
 Belongs here: the form of such a file, writing and opening it, finding a product's rows. Does not belong here: which
-rows there are and when the file is written (`page_rows`).
+rows there are and when the file is written (`store_files`).
 
 Rows lie in the file as Arrow has them in memory. So nothing is parsed or copied before a product's rows are taken, the
 processes that answer share the system's one copy, and a store takes no memory of theirs: a page reads some 20 KB.

@@ -61,7 +61,23 @@ def split_changes(sums: pa.Table, kpi: str, *, second_is_later: bool = True) -> 
     """
     if kpi not in KPIS:
         raise ValueError(f"no key figure {kpi!r} can be explained; there are {', '.join(KPIS)}")
-    known = read_sums(sums, of_stores=kpi == "receipts", only_with_cost=kpi == "gross_margin")
+    return _split(_read(sums, kpi), kpi, second_is_later=second_is_later)
+
+
+def split_all(sums: pa.Table) -> dict[str, pa.Table]:
+    """`split_changes` of every key figure, period 1 being the later one; what several of them need is read once."""
+    same = _read(sums, "revenue")
+    return {
+        kpi: _split(same if kpi in {"revenue", "units"} else _read(sums, kpi), kpi, second_is_later=True)
+        for kpi in KPIS
+    }
+
+
+def _read(sums: pa.Table, kpi: str) -> DayRates:
+    return read_sums(sums, of_stores=kpi == "receipts", only_with_cost=kpi == "gross_margin")
+
+
+def _split(known: DayRates, kpi: str, *, second_is_later: bool) -> pa.Table:
     both = np.rint(known.totals(_figure(known.figures, kpi).sum(axis=2))).astype(np.int64)
     change = both[:, 1] - both[:, 0]
     claims = _claims(known, second_is_later=second_is_later)

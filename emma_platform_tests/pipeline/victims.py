@@ -22,9 +22,9 @@ from emma_platform.pipeline.run import run_maintenance, run_rebuild, run_update
 from emma_platform.recompute.platform import Observer
 from emma_platform.recompute.reporting import work_left
 from emma_platform.recompute.status import status
-from emma_platform.serving.page_rows import FOLDER
 from emma_platform.serving.publication import LINK, POINTER, publications
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.store_files import FOLDER
 from emma_platform_tests.pipeline.dagster_home import DagsterHome, Held
 from emma_platform_tests.recompute import midway
 from emma_platform_tests.recompute.home import Home, day, sale, two_products

@@ -11,6 +11,7 @@ import pytest
 from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving import change_rows as module
 from emma_platform.serving.change_rows import change_rows
+from emma_platform.serving.change_sums import Lives
 from emma_platform.serving.periods import Period
 from emma_platform.serving.reader import Reader
 from emma_platform_tests.recompute.home import Home, day, sale
@@ -40,13 +41,13 @@ def test_what_is_kept_is_read_again_where_it_changed(
     home.sell("sales.csv", *(sale(store, offset, "P1", 5, "1.00") for store in ("S1", "S2") for offset in range(14)))
     home.update()
     read: list[str] = []
-    sums = module._sums
+    sums = module.sums
 
-    def counted(reader: Reader, scope: object, periods: object, lives: module.Lives) -> pa.Table:
+    def counted(reader: Reader, scope: object, periods: object, lives: Lives) -> pa.Table:
         read.append(lives[0][0])
         return sums(reader, EVERY_STORE, WEEKS, lives)
 
-    monkeypatch.setattr(module, "_sums", counted)
+    monkeypatch.setattr(module, "sums", counted)
 
     def units(store: str) -> int:
         rows = change_rows(Reader(home.settings.published), EVERY_STORE, "units", WEEKS, ((store, on(0), on(13)),))

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving import store_pages
 from emma_platform.serving.opened import Opened, open_named, open_newest
-from emma_platform.serving.page_rows import FOLDER, HISTORY_COLUMNS, HISTORY_DAYS, rows_of, schema, write_missing
+from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS, PAGES, schema
 from emma_platform.serving.product_page import ProductPage, read_page
 from emma_platform.serving.publication import ServingError
 from emma_platform.serving.publish import publish
 from emma_platform.serving.selection import select
+from emma_platform.serving.store_files import FOLDER, rows_of, write_missing
 from emma_platform.store.delta import DeltaStore
 from emma_platform.store.protocol import Stores, Whole
 from emma_platform_tests.serving import chain
@@ -56,7 +57,7 @@ def from_lake(published: Path) -> Opened:
     alone = published.with_name("alone")
     shutil.copytree(published, alone, ignore=shutil.ignore_patterns(FOLDER), symlinks=True)
     opened = open_newest(alone)
-    assert rows_of(opened, "S001") is None
+    assert rows_of(opened, "S001", PAGES) is None
     return opened
 
 
@@ -133,7 +134,7 @@ def test_a_file_that_is_gone_or_damaged_costs_only_time(
     alone = tmp_path / "alone"
     shutil.copytree(file.parent, alone, symlinks=True)
     opened = open_newest(alone)
-    write_missing(opened)
+    write_missing(opened, (PAGES,))
     for each in (alone / FOLDER).iterdir():
         damage(each)
     asked = (EVERY_STORE, "S001", "P2", HISTORY_DAYS, HISTORY_COLUMNS)
@@ -151,7 +152,7 @@ def test_only_the_file_of_a_store_that_changed_is_written_and_the_one_before_sta
         )
         versions["price_recommendations"] = store.commit("price_recommendations", advice, Stores({changed}), {})
         publish(store, versions=versions, published=folder, publication_id=f"n{number}", at=chain.AT, keep=4)
-        return {file.name for file in (folder / FOLDER).iterdir()}
+        return {file.name for file in (folder / FOLDER).glob("*.page-*")}
 
     one = published(1, "S002")
     assert len(one) == len(STORES)
@@ -163,9 +164,9 @@ def test_only_the_file_of_a_store_that_changed_is_written_and_the_one_before_sta
     assert len(four - three) == 1
     assert len(three - four) == 1
     newest, before, oldest = (open_named(folder, name) for name in ("n4", "n3", "n1"))
-    assert rows_of(newest, "S001") is rows_of(before, "S001") is not None
-    assert rows_of(newest, "S002") is not rows_of(before, "S002")
-    assert rows_of(oldest, "S002") is None
+    assert rows_of(newest, "S001", PAGES) is rows_of(before, "S001", PAGES) is not None
+    assert rows_of(newest, "S002", PAGES) is not rows_of(before, "S002", PAGES)
+    assert rows_of(oldest, "S002", PAGES) is None
     asked = (EVERY_STORE, "S002", "P1", HISTORY_DAYS, HISTORY_COLUMNS)
     pages = [read_page(one, *asked) for one in (newest, before, oldest)]
     assert len({str(page.overview["recommended_price"]) for page in pages}) == len(pages)
@@ -194,7 +195,7 @@ def test_each_store_has_the_days_before_its_own_last_one(tmp_path: Path) -> None
     publish(store, versions=versions, published=folder, publication_id="one", at=chain.AT, keep=1)
     opened = open_newest(folder)
     for name, days in (("S001", chain.days_before(100)), ("S002", closed)):
-        kept = rows_of(opened, name)
+        kept = rows_of(opened, name, PAGES)
         assert kept is not None
         found = kept.of("product_kpis", kept.number("P2"), schema("product_kpis"))
         assert found["day"].to_pylist() == days[-HISTORY_DAYS:]

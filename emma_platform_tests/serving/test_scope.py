@@ -32,6 +32,7 @@ from emma_platform.model.tables import KEPT
 from emma_platform.serving.advice import AdviceError, advice_for, all_advice, decide
 from emma_platform.serving.advice_account import account
 from emma_platform.serving.change_rows import change_rows
+from emma_platform.serving.change_sums import content, sums
 from emma_platform.serving.changes import BY, explain_change
 from emma_platform.serving.compare import compare
 from emma_platform.serving.contents import SERVED
@@ -39,7 +40,8 @@ from emma_platform.serving.deliveries import lines_by_day, rows_set_aside, set_a
 from emma_platform.serving.experiments import experiments
 from emma_platform.serving.export import export
 from emma_platform.serving.freshness import freshness
-from emma_platform.serving.periods import Period, period
+from emma_platform.serving.kept_changes import CHANGES, kept_change
+from emma_platform.serving.periods import Period, last_periods, period
 from emma_platform.serving.product_list import Asked, all_products, product_list
 from emma_platform.serving.provenance import Provenance
 from emma_platform.serving.publication import ServingError
@@ -57,6 +59,8 @@ SEEN, HIDDEN = ("A1", "B2"), "HIDDEN9"
 SCOPE = StoreScope.of(*SEEN)
 SPAN = {"first_day": chain.LAST_DAY - timedelta(3), "last_day": chain.LAST_DAY}
 SECOND = Period(chain.LAST_DAY - timedelta(6), chain.LAST_DAY)
+WEEKS = (SECOND.before(), SECOND)
+MONTHS = last_periods(chain.LAST_DAY)
 NO_ROWS_OF_STORES = {"open", "refresh", "tables", "warm"}
 """Methods of the reader that say nothing of any store."""
 
@@ -71,6 +75,10 @@ def each(*asked: Any) -> list[Any]:
     return [*asked, *SEEN, HIDDEN, "no such store"]
 
 
+LIVES = [(store, chain.days_before(40)[0], date.max) for store in each()]
+"""Store, first and last day, as `kept_changes` has them."""
+
+
 def of_tables(method: Callable[..., Any]) -> list[Question]:
     """A question about every table, whole, of some stores and of some days."""
     filters: list[dict[str, Any]] = [{}, *({"stores": [store]} for store in each()), SPAN]
@@ -79,6 +87,11 @@ def of_tables(method: Callable[..., Any]) -> list[Question]:
 
 def keyword(function: Callable[..., Any], **asked: list[Any]) -> list[Question]:
     return [partial(function, **{name: value}) for name, values in asked.items() for value in values]
+
+
+def kept(reader: Reader, scope: StoreScope, store: str) -> object:
+    found = reader.store_rows(scope, store, CHANGES)
+    return found and dict(found.tables)
 
 
 def decided(reader: Reader, scope: StoreScope, store: str, home: Path) -> object:
@@ -125,10 +138,13 @@ def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
                 *(("receipts", "store", stores) for stores in (None, ["A1"], [HIDDEN], ["no such store"])),
             )
         ],
+        "content": [partial(content, periods=WEEKS, stores=[s]) for s in each()],
+        "sums": [partial(sums, periods=WEEKS, lives=((s, date.min, date.max),)) for s in each()],
         "change_rows": [
-            partial(change_rows, kpi="units", periods=(SECOND.before(), SECOND), lives=((s, date.min, date.max),))
-            for s in each()
+            partial(change_rows, kpi="units", periods=WEEKS, lives=((s, date.min, date.max),)) for s in each()
         ],
+        "kept_change": [partial(kept_change, kpi="units", periods=MONTHS, lives=(life,)) for life in LIVES],
+        "Reader.store_rows": [partial(kept, store=store) for store in each()],
         "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
         "sum_ahead": keyword(sum_ahead, stores=[None, *([store] for store in each())]),
         "receipt": [partial(receipt, store=store, product="P1") for store in each()],

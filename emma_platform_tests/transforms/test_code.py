@@ -1,4 +1,4 @@
-"""The digest behind a table: it changes with every module that its transform imports."""
+"""The digest of a transform: it changes with every module that its transform imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import resources
 
 import pytest
 
-from emma_platform.recompute import code
+from emma_platform.transforms import code
 
 MODULES = {
     path.name.removesuffix(".py"): path.read_text("utf-8")
@@ -30,7 +30,7 @@ def _imported(module: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["forecast", "clean_sales", "price_recommendations", "stock_outs"])
+@pytest.mark.parametrize("module", ["forecast", "clean_sales", "kpi_changes", "price_recommendations", "stock_outs"])
 def test_a_digest_changes_with_each_module_that_is_imported_and_no_other(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
