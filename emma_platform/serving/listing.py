@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from emma_platform.model.access import StoreScope
 from emma_platform.model.schema import Column, Type
 from emma_platform.serving.contents import PRODUCT_OVERVIEW
+from emma_platform.serving.runs import runs
 
 LISTED = (
     "store", "product", "name", "category", "day", "units_7d", "units_28d", "revenue_7d", "revenue_28d",
@@ -106,6 +107,7 @@ class Listing:
         with_cost, counted: whether the cost of each row is known, and its stock.
         forecast: its `forecast_units_28d`, NaN where there is none.
         amounts: each of `SUMMED` as whole numbers of 1 / `PARTS`, 0 where it is not known: their sums are exact.
+        places: of each store, its first row and the one after its last.
     """
 
     rows: pa.Table
@@ -115,6 +117,7 @@ class Listing:
     counted: np.ndarray[Any, np.dtype[np.bool_]]
     forecast: np.ndarray[Any, np.dtype[np.float64]]
     amounts: dict[str, np.ndarray[Any, np.dtype[np.int64]]]
+    places: dict[str, tuple[int, int]]
     _counts: dict[str, dict[Any, int]] = field(default_factory=dict)
     _orders: dict[tuple[str, bool], np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
 
@@ -131,6 +134,13 @@ class Listing:
             by = cast("Any", pc.sort_indices)(self.rows, sort_keys=keys)
             self._orders[column, descending] = by.to_numpy().astype(np.int64)
         return self._orders[column, descending]
+
+    def of_stores(self, stores: Iterable[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each row is of one of these stores."""
+        found = np.zeros(self.rows.num_rows, dtype=np.bool_)
+        for store in stores:
+            found[slice(*self.places.get(store, (0, 0)))] = True
+        return found
 
     def counts(self, column: str) -> dict[Any, int]:
         """How many rows each value of a column has, by value; None comes last."""
@@ -180,6 +190,7 @@ def listing(overview: pa.Table, before: Listing | None = None) -> Listing:
         Attention.SHELF: rows["empty_shelf_since"].is_valid().to_numpy(),
         Attention.FORECAST: (skill <= 0) & (selling_days >= STEADY_DAYS),
     }
+    stores, first, count = runs(rows["store"])
     return Listing(
         rows=rows,
         searched=_searched(rows, before),
@@ -188,6 +199,7 @@ def listing(overview: pa.Table, before: Listing | None = None) -> Listing:
         counted=rows["on_hand"].is_valid().to_numpy(),
         forecast=rows["forecast_units_28d"].to_numpy(),
         amounts={name: _whole(rows[name]) for name in SUMMED},
+        places=dict(zip(stores.to_pylist(), zip(first.tolist(), (first + count).tolist(), strict=True), strict=True)),
     )
 
 

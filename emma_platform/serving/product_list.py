@@ -101,8 +101,8 @@ class Page:
 
     Attributes:
         publication: where it was read.
-        rows: each with the columns asked for, of `listing.COLUMNS`; `units_by_day_30d` as numbers; and `attention`, why
-            it needs any.
+        columns: its rows, with the columns asked for, of `listing.COLUMNS`.
+        needs: for each reason, whether each of them needs attention.
         offset: how many rows come before.
         next_offset: where the next page begins; None on the last.
         totals: of all rows that are asked for, of this page or another.
@@ -110,12 +110,23 @@ class Page:
     """
 
     publication: str
-    rows: list[dict[str, Any]]
+    columns: pa.Table
+    needs: Mapping[Attention, np.ndarray[Any, np.dtype[np.bool_]]]
     offset: int
     next_offset: int | None
     totals: Totals
     stores: Mapping[str, int]
     categories: Mapping[str | None, int]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Each row by itself: `units_by_day_30d` as numbers; and `attention`, why it needs any."""
+        rows: list[dict[str, Any]] = self.columns.to_pylist()
+        for number, row in enumerate(rows):
+            if "units_by_day_30d" in row:
+                row["units_by_day_30d"] = list(map(float, row["units_by_day_30d"].split()))
+            row["attention"] = [why for why, holds in self.needs.items() if holds[number]]
+        return rows
 
 
 def product_list(
@@ -147,10 +158,11 @@ def product_list(
     shown = numbers[offset : offset + limit]
     return Page(
         publication=reader.publication.id,
-        rows=_rows(listed, shown, columns),
+        columns=listed.rows.select(columns).take(pa.array(shown)),
+        needs={why: holds[shown] for why, holds in listed.attention.items()},
         offset=offset,
         next_offset=offset + limit if offset + limit < len(numbers) else None,
-        totals=_totals(listed, chosen, partial(_interval, reader, scope, asked)),
+        totals=_totals(listed, np.flatnonzero(chosen), partial(_interval, reader, scope, asked)),
         stores=listed.counts("store"),
         categories=listed.counts("category"),
     )
@@ -184,7 +196,7 @@ def _chosen(reader: Reader, scope: StoreScope, listed: Listing, asked: Asked) ->
     chosen = np.ones(listed.rows.num_rows, dtype=np.bool_)
     if asked.stores:
         reader.check_stores(scope, asked.stores)
-        chosen &= _is_in(listed.rows["store"], asked.stores)
+        chosen = listed.of_stores(asked.stores)
     if asked.products:
         chosen &= _is_in(listed.rows["product"], asked.products)
     if asked.categories:
@@ -203,18 +215,6 @@ def _is_in(values: Any, wanted: frozenset[str]) -> np.ndarray[Any, np.dtype[np.b
     return found
 
 
-def _rows(
-    listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]], columns: Sequence[str]
-) -> list[dict[str, Any]]:
-    shown = listed.rows.select(columns).take(pa.array(numbers))
-    rows: list[dict[str, Any]] = shown.to_pylist()
-    for row, number in zip(rows, numbers.tolist(), strict=True):
-        if "units_by_day_30d" in row:
-            row["units_by_day_30d"] = list(map(float, row["units_by_day_30d"].split()))
-        row["attention"] = [why for why, holds in listed.attention.items() if holds[number]]
-    return rows
-
-
 def _interval(reader: Reader, scope: StoreScope, asked: Asked, expected: float | None) -> Interval:
     """The 80 % interval of a sum of forecasts, where what is asked for is a whole that has one."""
     if expected is None or asked.search or asked.products or asked.attention or len(asked.categories) > 1:
@@ -227,31 +227,33 @@ def _interval(reader: Reader, scope: StoreScope, asked: Asked, expected: float |
 
 
 def _totals(
-    listed: Listing, chosen: np.ndarray[Any, np.dtype[np.bool_]], interval: Callable[[float | None], Interval]
+    listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]], interval: Callable[[float | None], Interval]
 ) -> Totals:
-    with_cost = chosen & listed.with_cost
+    """Of the rows of these numbers: a store's are gathered in a tenth of the time that a mask over all rows takes."""
+    with_cost = numbers[listed.with_cost[numbers]]
 
-    def total(name: str, of: np.ndarray[Any, np.dtype[np.bool_]] = chosen) -> Decimal:
+    def total(name: str, of: np.ndarray[Any, np.dtype[np.int64]] = numbers) -> Decimal:
         return Decimal(int(listed.amounts[name][of].sum())) / PARTS
 
-    forecasts = listed.forecast[chosen & ~np.isnan(listed.forecast)]
+    forecasts = listed.forecast[numbers]
+    forecasts = forecasts[~np.isnan(forecasts)]
     expected = float(forecasts.sum()) if len(forecasts) else None
     low, high = interval(expected)
     return Totals(
-        products=int(np.count_nonzero(chosen)),
+        products=len(numbers),
         units_7d=total("units_7d"),
         units_28d=total("units_28d"),
         revenue_7d=total("revenue_7d"),
         revenue_28d=total("revenue_28d"),
         growth_wow_pct=_percent(total("revenue_7d") - total("revenue_previous_7d"), total("revenue_previous_7d")),
         growth_28d_pct=_percent(total("revenue_14d") - total("revenue_previous_14d"), total("revenue_previous_14d")),
-        gross_margin_28d=total("gross_margin_28d", with_cost) if with_cost.any() else None,
+        gross_margin_28d=total("gross_margin_28d", with_cost) if len(with_cost) else None,
         gross_margin_28d_pct=_percent(total("gross_margin_28d", with_cost), total("revenue_28d", with_cost)),
-        counted=int(np.count_nonzero(listed.counted & chosen)),
+        counted=int(np.count_nonzero(listed.counted[numbers])),
         forecast_units_28d=expected,
         forecast_units_28d_p10=low,
         forecast_units_28d_p90=high,
-        attention={why: int(np.count_nonzero(holds & chosen)) for why, holds in listed.attention.items()},
+        attention={why: int(np.count_nonzero(holds[numbers])) for why, holds in listed.attention.items()},
     )
 
 

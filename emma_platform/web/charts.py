@@ -11,12 +11,13 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
-from markupsafe import Markup
 
 from emma_platform.serving.price_curve import PriceCurve
 from emma_platform.serving.product_page import ProductPage
 from emma_platform.web import words
+from emma_platform.web.columns import MarkupColumn
 
 WIDTH, HEIGHT = 96, 24
 _SPARK = f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
@@ -24,24 +25,34 @@ BANDS = ("p025", "p10", "mean", "p90", "p975")
 HORIZONS = (1, 7, 28)
 
 
-def sparkline(values: Sequence[float]) -> Markup:
-    """A line of values as SVG, from zero up; nothing when there is nothing to show."""
-    highest = max(values, default=0)
-    if highest <= 0:
-        return Markup("")
-    bottom, span = HEIGHT - 1.5, HEIGHT - 3
-    # All of it numbers, so nothing to escape; point by point takes four times as long, a third of a row of the list.
-    points = _points(len(values)) % tuple(
-        [bottom - span * (value / highest) if value > 0 else bottom for value in values]
+def sparklines(texts: Sequence[str]) -> MarkupColumn:
+    """Lines of values as SVG, from zero up; empty where there is nothing to show.
+
+    Args:
+        texts: the values of each line, separated by blanks; all have equally many.
+    """
+    if not texts:
+        return MarkupColumn()
+    values = np.array(" ".join(texts).split(), dtype=np.float64).reshape(len(texts), -1)
+    highest = values.max(axis=1, keepdims=True)
+    shares = np.divide(values, highest, out=np.zeros_like(values), where=(values > 0) & (highest > 0))
+    heights = HEIGHT - 1.5 - (HEIGHT - 3) * shares
+    # Ten times a height is exact in the longer float: it is rounded as the height itself would be.
+    tenths = np.rint(10 * heights.astype(np.longdouble)).astype(np.int64)
+    # To write every point by itself takes four times as long, a quarter of the list's time.
+    points = _points(values.shape[1])[np.arange(values.shape[1]), tenths].tolist()
+    return MarkupColumn(
+        f'{_SPARK}<polyline points="{" ".join(line)}"/></svg>' if seen else ""
+        for line, seen in zip(points, highest[:, 0] > 0, strict=True)
     )
-    return Markup(f'{_SPARK}<polyline points="{points}"/></svg>')  # noqa: S704
 
 
 @cache
-def _points(count: int) -> str:
-    """The points of a line of so many values, their heights to be filled in."""
+def _points(count: int) -> Any:  # noqa: ANN401 - an array of text
+    """A line's points as text, by place among so many and by height from above in tenths."""
     step = WIDTH / max(count - 1, 1)
-    return " ".join(f"{place * step:.0f},%.1f" for place in range(count))
+    tenths = range(10 * HEIGHT + 1)
+    return np.array([[f"{place * step:.0f},{height / 10:.1f}" for height in tenths] for place in range(count)], object)
 
 
 def fan(page: ProductPage) -> dict[str, Any]:

@@ -9,8 +9,9 @@ that was left alone as empty.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from fastapi import HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -61,20 +62,25 @@ class Question(BaseModel):
 
         Equal questions have equal query strings, and parsing one gives the question back.
         """
-        one = type(self).model_validate(self.model_dump() | changed)
-        pairs: list[tuple[str, Any]] = []
-        for name, field in type(self).model_fields.items():
-            value = getattr(one, name)
-            if isinstance(value, tuple):
-                pairs += [(name, each or EMPTY) for each in sorted(set(value))]
-            elif value != field.default:
-                pairs.append((name, value))
-        return urlencode(pairs)
+        asked = self.__dict__ | changed
+        said: list[str] = []
+        for name, default in _defaults(type(self)):
+            value = asked[name]
+            if isinstance(default, tuple):
+                said += [f"{name}={quote_plus(str(each) or EMPTY)}" for each in sorted(set(value))]
+            elif value != default:
+                said.append(f"{name}={quote_plus(str(value))}")
+        return "&".join(said)
 
     def address(self, **changed: object) -> str:
         """The end of a link to the page with some parts changed, from its beginning unless told otherwise."""
         query = self.query(**(self.first | changed))
         return f"?{query}" if query else ""
+
+
+@cache
+def _defaults(model: type[Question]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, field.default) for name, field in model.model_fields.items())
 
 
 class Filters(Question):

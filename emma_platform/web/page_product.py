@@ -113,7 +113,9 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "response": next(iter(page.response.to_pylist()), None),
         "accuracy": page.accuracy.to_pylist(),
         "stock_outs": page.stock_outs.to_pylist()[-3:],
-        "shelf": words.shelf(row) if row else ("", "not sold or counted lately"),
+        "shelf": words.shelf(row["on_hand"], row["days_of_cover"], row["empty_shelf_since"])
+        if row
+        else ("", "not sold or counted lately"),
         "sql": _sql(store, product),
         **advice_values(shown, scope, store, product, page.overview),
     }

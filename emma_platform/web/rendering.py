@@ -19,7 +19,7 @@ from markupsafe import Markup
 from starlette.routing import Match
 
 from emma_platform.model.access import Permission
-from emma_platform.web import words
+from emma_platform.web import columns, words
 from emma_platform.web.addresses import written
 from emma_platform.web.auth.browsers import browser_words
 from emma_platform.web.auth.signed import Signed
@@ -63,7 +63,7 @@ def templates() -> Environment:
         cache_size=-1,
     )
     environment.globals["static"] = address
-    environment.filters.update(words.FILTERS)
+    environment.filters |= {**words.FILTERS, **columns.FILTERS}
     environment.filters |= {"browser_words": browser_words, "with_current": with_current}
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)

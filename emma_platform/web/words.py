@@ -118,20 +118,25 @@ def chance(probability: float | None) -> str:
     return next((said for least, said in _CHANCES if probability >= least), "as likely as not")
 
 
-def price_hint(row: Mapping[str, Any]) -> str:
-    """What `product_overview` says of the price, short enough for a list."""
-    status = row["status"]
+def price_hint(
+    status: str | None,
+    current: Amount | None,
+    recommended: Amount | None,
+    gain: Amount | None,
+    probability: float | None,
+    reason: str | None,
+) -> str:
+    """What `product_overview` says of the price, short enough for a list; `gain` is `expected_profit_uplift_p50`."""
     if status == "recommend":
-        gain = units(row["expected_profit_uplift_p50"])
-        prices = f"{price(row['current_price'])} → {price(row['recommended_price'])}"
-        return f"{prices}, about {gain} more profit over 28 days, {chance(row['probability_of_gain'])}"
+        prices = f"{price(current)} → {price(recommended)}"
+        return f"{prices}, about {units(gain)} more profit over 28 days, {chance(probability)}"
     if status == "explore":
-        return f"test {price(row['recommended_price'])} instead of {price(row['current_price'])}"
+        return f"test {price(recommended)} instead of {price(current)}"
     if status == "hold":
-        return f"keep {price(row['current_price'])}"
+        return f"keep {price(current)}"
     if status == "blocked":
-        reason = str(row["recommendation_reason"]).removeprefix("No advice: ")
-        return "no advice: " + re.split(r"; | \(|, (?:so|because) ", reason, maxsplit=1)[0].rstrip(".")
+        told = str(reason).removeprefix("No advice: ")
+        return "no advice: " + re.split(r"; | \(|, (?:so|because) ", told, maxsplit=1)[0].rstrip(".")
     return "not enough price history"
 
 
@@ -139,18 +144,17 @@ _SHORT_DAYS = 7
 _LONG_DAYS = 120
 
 
-def shelf(row: Mapping[str, Any]) -> tuple[str, str]:
+def shelf(on_hand: Amount | None, days_of_cover: float | None, empty_since: date | None) -> tuple[str, str]:
     """The state of the shelf in `product_overview`: how bad (good, warn, bad; empty when not known), and in words."""
-    on_hand, cover = row["on_hand"], row["days_of_cover"]
     if on_hand is not None and on_hand <= 0:
         return "bad", "out of stock"
-    if row["empty_shelf_since"] is not None:
+    if empty_since is not None:
         return "bad", "probably empty"
-    if cover is None:
+    if days_of_cover is None:
         return "", "no stock count" if on_hand is None else "not sold lately"
-    if cover < _SHORT_DAYS:
-        return "warn", f"{cover:.0f} {'day' if round(cover) == 1 else 'days'} left"
-    return "good", "over 4 months" if cover > _LONG_DAYS else f"{cover:.0f} days"
+    if days_of_cover < _SHORT_DAYS:
+        return "warn", f"{days_of_cover:.0f} {'day' if round(days_of_cover) == 1 else 'days'} left"
+    return "good", "over 4 months" if days_of_cover > _LONG_DAYS else f"{days_of_cover:.0f} days"
 
 
 def trend(change_pct: float | None) -> tuple[str, str, str]:

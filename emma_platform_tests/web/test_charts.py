@@ -70,19 +70,25 @@ def test_without_sales_and_forecast_there_is_nothing_to_draw() -> None:
     assert charts.fan_sentence(None, {}) == "There are no sales in the last 28 days."
 
 
-@given(st.lists(st.floats(-5, 1e6), min_size=1, max_size=60))
-@example([2.2e-309])
-def test_a_sparkline_stays_within_its_picture(values: list[float]) -> None:
-    drawn = str(charts.sparkline(values))
-    if max(values) <= 0:
-        assert not drawn
-        return
-    points = drawn.split('points="')[1].split('"', maxsplit=1)[0].split()
-    assert len(points) == len(values)
-    for point in points:
-        x, y = map(float, point.split(","))
-        assert 0 <= x <= charts.WIDTH
-        assert 0 <= y <= charts.HEIGHT
+@given(
+    st.integers(1, 40).flatmap(
+        lambda days: st.lists(st.lists(st.floats(-5, 1e6), min_size=days, max_size=days), max_size=3)
+    )
+)
+@example([[2.2e-309]])
+@example([[1.0, 0.0, 60.0], [0.0, 0.0, 0.0]])
+def test_a_sparkline_goes_from_zero_to_its_largest_value(series: list[list[float]]) -> None:
+    drawn = charts.sparklines([" ".join(map(str, values)) for values in series])
+    for values, line in zip(series, drawn, strict=True):
+        if max(values) <= 0:
+            assert not line
+            continue
+        points = line.split('points="')[1].split('"', maxsplit=1)[0].split()
+        last = max(len(values) - 1, 1)
+        assert points == [
+            f"{place * charts.WIDTH / last:.0f},{22.5 - 21 * (max(value, 0.0) / max(values)):.1f}"
+            for place, value in enumerate(values)
+        ]
 
 
 def test_sentences_say_what_the_figures_of_a_real_product_say(shared_home: Path) -> None:

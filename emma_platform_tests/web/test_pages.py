@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markupsafe import escape
 
 from emma_platform.model.access import EVERY_STORE
 from emma_platform.model.estimates import PRICE_GUARDRAILS
@@ -21,7 +25,7 @@ from emma_platform.settings import Settings
 from emma_platform.web import words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.filters import Filters
-from emma_platform.web.page_list import REASON_WORDS, row_values, store_options
+from emma_platform.web.page_list import REASON_WORDS, row_words, store_options
 from emma_platform.web.page_product import GUARDRAIL_WORDS
 from emma_platform.web.rendering import fragment
 from emma_platform_tests.web.chain_home import own_home
@@ -92,18 +96,37 @@ def test_page_and_api_have_the_same_interval_of_a_whole_store_and_none_of_a_sear
     assert "<small>" not in foot
 
 
-def test_a_change_of_too_few_sales_is_not_told(shared_home: Path) -> None:
-    reader = Reader(Settings(home=shared_home).published)
-    row = product_list(reader, EVERY_STORE, Asked()).rows[0] | {"growth_28d_pct": -100.0, "growth_wow_pct": -100.0}
+@pytest.fixture(scope="module")
+def listed_row(shared_home: Path) -> pa.Table:
+    """The first row of the list."""
+    return product_list(Reader(Settings(home=shared_home).published), EVERY_STORE, Asked(), limit=1).columns
 
-    def shown(**changed: object) -> str:
-        values = {"rows": [row_values(row | changed, {}, Filters())], "list_query": "", "several": False}
-        return fragment("found.html", values)
 
-    assert "▼ 100 %" in shown(trend_28d_pct=-100.0)
-    assert "few sales" in shown(trend_28d_pct=None)
-    assert "100 %" not in shown(trend_28d_pct=None)
-    assert "few sales" not in shown(trend_28d_pct=None, growth_28d_pct=None)
+def shown_as(row: pa.Table, **changed: object) -> str:
+    """The row with these values, as the list shows it."""
+    for name, value in changed.items():
+        place = row.column_names.index(name)
+        row = row.set_column(place, name, pa.array([value], row.schema.field(name).type))
+    return str(fragment("found.html", {"said": row_words(row, {}, Filters()), "several": False}))
+
+
+def test_a_change_of_too_few_sales_is_not_told(listed_row: pa.Table) -> None:
+    told = {"growth_28d_pct": -100.0, "growth_wow_pct": -100.0}
+    assert "▼ 100 %" in shown_as(listed_row, **told, trend_28d_pct=-100.0)
+    assert "few sales" in shown_as(listed_row, **told, trend_28d_pct=None)
+    assert "100 %" not in shown_as(listed_row, **told, trend_28d_pct=None)
+    assert "few sales" not in shown_as(listed_row, growth_28d_pct=None, trend_28d_pct=None)
+
+
+@given(name=st.text(min_size=1), code=st.text(min_size=1))
+@example(name="<b>{code}</b> %s & \"Co'\0", code="</td>")
+def test_whatever_a_product_is_called_the_list_shows_it_and_nothing_else_changes(
+    listed_row: pa.Table, name: str, code: str
+) -> None:
+    plain = shown_as(listed_row, name="NAME", product="CODE")
+    path = product_path(listed_row["store"][0].as_py(), code)
+    plain = plain.replace(">NAME<", f">{escape(name)}<").replace("/CODE", f"/{path.split('/')[-1]}")
+    assert shown_as(listed_row, name=name, product=code) == plain.replace(">CODE<", f">{escape(code)}<")
 
 
 def test_what_a_form_leaves_empty_filters_nothing_and_several_stores_stay_chosen(company: People) -> None:

@@ -10,11 +10,10 @@ import pytest
 
 from emma_platform.web import words
 
-ROW: dict[str, Any] = {
-    "status": "recommend", "current_price": 4.39, "recommended_price": 4.59, "expected_profit_uplift_p50": 31.2,
-    "probability_of_gain": 0.7, "recommendation_reason": "", "on_hand": Decimal(12), "days_of_cover": 9.4,
-    "empty_shelf_since": None,
+ADVICE: dict[str, Any] = {
+    "status": "recommend", "current": 4.39, "recommended": 4.59, "gain": 31.2, "probability": 0.7, "reason": "",
 }  # fmt: skip
+STOCK: dict[str, Any] = {"on_hand": Decimal(12), "days_of_cover": 9.4, "empty_since": None}
 
 
 @pytest.mark.parametrize(
@@ -53,30 +52,29 @@ def test_numbers_and_days(said: str, as_text: str) -> None:
     ("changed", "hint"),
     [
         ({}, "4.39 → 4.59, about 31 more profit over 28 days, likely"),
-        ({"probability_of_gain": 0.97}, "4.39 → 4.59, about 31 more profit over 28 days, almost certain"),
+        ({"probability": 0.97}, "4.39 → 4.59, about 31 more profit over 28 days, almost certain"),
         ({"status": "explore"}, "test 4.59 instead of 4.39"),
         ({"status": "hold"}, "keep 4.39"),
         (
-            {"status": "blocked", "recommendation_reason": "No advice: its cost is not known; add unit_cost."},
+            {"status": "blocked", "reason": "No advice: its cost is not known; add unit_cost."},
             "no advice: its cost is not known",
         ),
         (
             {
                 "status": "blocked",
-                "recommendation_reason": "No advice: it was not sold for a cent or more in the days looked at, so no "
-                "price is known.",
+                "reason": "No advice: it was not sold for a cent or more in the days looked at, so no price is known.",
             },
             "no advice: it was not sold for a cent or more in the days looked at",
         ),
         (
-            {"status": "blocked", "recommendation_reason": "No advice: it sells below cost (cost 2.00, price 1.00)."},
+            {"status": "blocked", "reason": "No advice: it sells below cost (cost 2.00, price 1.00)."},
             "no advice: it sells below cost",
         ),
         ({"status": None}, "not enough price history"),
     ],
 )
 def test_the_price_hint_says_what_is_advised(changed: dict[str, Any], hint: str) -> None:
-    assert words.price_hint(ROW | changed) == hint
+    assert words.price_hint(**ADVICE | changed) == hint
 
 
 @pytest.mark.parametrize(
@@ -86,13 +84,13 @@ def test_the_price_hint_says_what_is_advised(changed: dict[str, Any], hint: str)
         ({"days_of_cover": 1.2}, ("warn", "1 day left")),
         ({"days_of_cover": 500.0}, ("good", "over 4 months")),
         ({"on_hand": Decimal(0)}, ("bad", "out of stock")),
-        ({"empty_shelf_since": date(2026, 11, 20)}, ("bad", "probably empty")),
+        ({"empty_since": date(2026, 11, 20)}, ("bad", "probably empty")),
         ({"on_hand": None, "days_of_cover": None}, ("", "no stock count")),
         ({"days_of_cover": None}, ("", "not sold lately")),
     ],
 )
 def test_the_shelf_is_said_in_words_beside_its_colour(changed: dict[str, Any], state: tuple[str, str]) -> None:
-    assert words.shelf(ROW | changed) == state
+    assert words.shelf(**STOCK | changed) == state
 
 
 def test_a_trend_says_its_direction_without_its_colour() -> None:
