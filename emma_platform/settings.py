@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     price_cool_down_days: int = Field(
         14, ge=0, description="Days after a change of a price before another change is recommended."
     )
+    price_change_cost: float = Field(
+        0.50, ge=0, allow_inf_nan=False,
+        description="What changing a price once costs, in the currency of the sales; a change that gains less in 28"
+        " days is not advised. 0 asks for a gain of a cent.",
+    )  # fmt: skip
     kept_publications: int = Field(7, ge=1, description="Publications that stay readable.")
     kept_runs: int = Field(
         100, ge=1, description="Runs whose pages and events Dagster keeps; of older ones, what they left as it is."

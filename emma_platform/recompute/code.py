@@ -30,6 +30,7 @@ def current(settings: Settings) -> dict[str, str]:
         str(settings.largest_step_pct),
         settings.price_endings,
         str(settings.price_cool_down_days),
+        str(settings.price_change_cost),
     )
     follows = {
         "clean_sales": (

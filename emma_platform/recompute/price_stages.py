@@ -101,7 +101,11 @@ def recommendations(work: Work) -> None:
     settings = work.platform.settings
     endings = tuple(float(ending) for ending in settings.price_endings.split(",") if ending.strip())
     guardrails = Guardrails(
-        settings.minimum_margin_pct, settings.largest_step_pct, endings, settings.price_cool_down_days
+        settings.minimum_margin_pct,
+        settings.largest_step_pct,
+        endings,
+        settings.price_cool_down_days,
+        settings.price_change_cost,
     )
     listed = work.platform.store.read("products") if items else empty("products")
     done = 0

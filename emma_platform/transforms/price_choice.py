@@ -49,10 +49,11 @@ class Case(IntEnum):
     NO_TEST = 11
     TEST_NEVER_MOVED = 12
     TEST_LITTLE_EVIDENCE = 13
-    BELOW_COST = 14
-    NO_PRICE = 15
-    NO_COST = 16
-    NO_FORECAST = 17
+    NOT_WORTH = 14
+    BELOW_COST = 15
+    NO_PRICE = 16
+    NO_COST = 17
+    NO_FORECAST = 18
 
     @property
     def status(self) -> str:
@@ -101,7 +102,8 @@ class Choice:
     """The advised price of each product with its gain; the current price and a gain of zero where it is kept.
 
     Attributes:
-        other: the best allowed price, with `other_probability`, its chance of a gain; zero where there is none.
+        other: the best allowed price, with `other_gain`, what it is expected to bring, and `other_probability`, its
+            chance of a gain; zero where there is none.
         costs: (products, guardrails), what each of `PRICE_GUARDRAILS` costs, in expected profit: the gain of what
             would be recommended without it, less that of what is; not a number where nothing is known of it.
         test_days, test_chance, test_cost: of the test, where one is proposed (`price_experiment.Tests`).
@@ -115,6 +117,7 @@ class Choice:
     probability: Floats
     units: Floats
     other: Floats
+    other_gain: Floats
     other_probability: Floats
     costs: Floats
     test_days: Ints
@@ -150,20 +153,23 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
     offered = offers(products, guardrails)
     allowed = _allowed(products, offered, knowledge)
     worth = offered.expected >= WORTH
-    sure = _advised(products, offered, knowledge)
+    change_cost = guardrails.change_cost
+    sure = _advised(products, offered, knowledge, change_cost)
     best = _highest(offered, allowed, count)
     anything = _highest(offered, np.ones(len(worth), dtype=bool), count)
     free = _highest(offered, worth, count)
-    tests = smallest_tests(products, offered, _testable(products, offered, knowledge, sure), best, knowledge.noise)
+    testable = _testable(products, offered, knowledge, sure)
+    tests = smallest_tests(products, offered, testable, best, knowledge.noise, change_cost)
 
-    better = _at(offered.expected, best) >= WORTH
+    most = _at(offered.expected, best)
+    better = most >= max(change_cost, WORTH)
     taken = sure >= 0
     likely = ~taken & better & knowledge.mostly_prior & (_at(offered.probability, best) >= LIKELY)
     tested = likely & (tests.offer >= 0)
     calm = ~(knowledge.short | knowledge.cooling)
-    unseen = _highest(offered, _doubtful(products, offered, knowledge), count) >= 0
+    unseen = _highest(offered, _doubtful(products, offered, knowledge, change_cost), count) >= 0
     would_cut = (free >= 0) & (_at(offered.price, free) < products.price)
-    by_group, by_packs = (_held_by(products, offered, knowledge, name) for name in _TIES)
+    by_group, by_packs = (_held_by(products, offered, knowledge, change_cost, name) for name in _TIES)
     case = np.select(
         [
             taken,
@@ -179,6 +185,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             (anything < 0) | ((best < 0) & ~knowledge.cooling),
             likely & calm & (knowledge.charged >= SURE),
             better,
+            most >= WORTH,
         ],
         [
             Case.RECOMMEND,
@@ -194,6 +201,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
             Case.NO_OTHER_PRICE,
             Case.NO_TEST,
             Case.UNSURE,
+            Case.NOT_WORTH,
         ],
         Case.BEST_ALREADY,
     ).astype(np.int64)
@@ -209,6 +217,7 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
         _at(offered.probability, chosen) * knowledge.charged,
         np.where(chosen >= 0, _at(offered.units, chosen), products.units),
         _at(offered.price, best),
+        most,
         _at(offered.probability, best),
         np.where(costed[:, None], costs, np.nan),
         tests.days,
@@ -217,22 +226,27 @@ def _choose(products: Products, guardrails: Guardrails, knowledge: Knowledge) ->
     )
 
 
-def _advised(products: Products, offered: Offers, knowledge: Knowledge, *, without: str | None = None) -> Ints:
-    """The offer to recommend for each product, -1 where none is sure to gain."""
+def _advised(
+    products: Products, offered: Offers, knowledge: Knowledge, change_cost: float, *, without: str | None = None
+) -> Ints:
+    """The offer to recommend for each product, -1 where none is sure to gain and worth the change."""
     eligible = _allowed(products, offered, knowledge) & knowledge.moved[offered.product]
     eligible &= ~_in_doubt(offered, knowledge)
-    alone = _highest(offered, eligible & (offered.expected >= WORTH) & (offered.p10 > 0), len(products.price))
+    worth = (offered.expected >= max(change_cost, WORTH)) & (offered.p10 > 0)
+    alone = _highest(offered, eligible & worth, len(products.price))
     ties = knowledge.ties
     if ties is None or not ties.tied.any():
         return alone
-    return np.where(ties.tied, together(products, offered, eligible, ties, without=without), alone)
+    joint = together(products, offered, eligible, ties, change_cost=change_cost, without=without)
+    return np.where(ties.tied, joint, alone)
 
 
-def _held_by(products: Products, offered: Offers, knowledge: Knowledge, name: str) -> Flags:
+def _held_by(products: Products, offered: Offers, knowledge: Knowledge, change_cost: float, name: str) -> Flags:
     """Products whose price is kept, and would not be without this tie to others."""
     if knowledge.ties is None:
         return np.zeros(len(products.price), dtype=bool)
-    return (_advised(products, offered, knowledge) < 0) & (_advised(products, offered, knowledge, without=name) >= 0)
+    held = _advised(products, offered, knowledge, change_cost) < 0
+    return held & (_advised(products, offered, knowledge, change_cost, without=name) >= 0)
 
 
 def _allowed(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
@@ -247,11 +261,11 @@ def _in_doubt(offered: Offers, knowledge: Knowledge) -> Flags:
     return np.asarray((charged < 1.0) & (offered.probability * charged < SURE))
 
 
-def _doubtful(products: Products, offered: Offers, knowledge: Knowledge) -> Flags:
+def _doubtful(products: Products, offered: Offers, knowledge: Knowledge, change_cost: float) -> Flags:
     """What would be recommended if the current price were known to be still charged."""
     known = replace(knowledge, charged=np.ones(len(products.price)))
-    pick = _advised(products, offered, known)
-    pick = pick[(pick >= 0) & (_advised(products, offered, knowledge) < 0)]
+    pick = _advised(products, offered, known, change_cost)
+    pick = pick[(pick >= 0) & (_advised(products, offered, knowledge, change_cost) < 0)]
     return np.isin(np.arange(len(offered.price)), pick)
 
 
@@ -296,7 +310,7 @@ def _costs(products: Products, guardrails: Guardrails, knowledge: Knowledge, hel
     costs = []
     for number, name in enumerate(PRICE_GUARDRAILS):
         offered = offers(products, guardrails, without=name) if number < OF_THE_LADDER else held
-        best = _advised(products, offered, relaxed.get(name, knowledge), without=name)
+        best = _advised(products, offered, relaxed.get(name, knowledge), guardrails.change_cost, without=name)
         other = _at(offered.expected, best)
         apart = np.maximum(other - gain, 0.0)
         costs.append(apart if knowledge.ties is None else shares(knowledge.ties, gain, other))

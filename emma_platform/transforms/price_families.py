@@ -66,7 +66,7 @@ class Unit:
         members: places in `Products`.
         offers: (options, members), places in `Offers`; -1 keeps the price. The last option keeps all of them.
         prices: (options, members).
-        gain: (options,), expected, falling; the last one is 0.
+        gain: (options,), expected, less what the changes cost, falling; the last one is 0.
     """
 
     members: Ints
@@ -137,19 +137,28 @@ def components(ties: Ties) -> Ints:
     return np.asarray(connected_components(links, directed=False)[1][:count], dtype=np.int64)
 
 
-def together(products: Products, offered: Offers, eligible: Flags, ties: Ties, *, without: str | None = None) -> Ints:
+def together(
+    products: Products,
+    offered: Offers,
+    eligible: Flags,
+    ties: Ties,
+    *,
+    change_cost: float = 0.0,
+    without: str | None = None,
+) -> Ints:
     """The offer that is advised for each product, -1 where the price is kept: the highest joint expected gain.
 
     A group moves to one price that every member may take, if the lower bounds of its members' gains together are above
     zero (their sum: the errors of products that share their priors may all go together). What moves must be sure by
     itself; the pack order only rules out combinations. A pair that breaks the order today may stay so or come nearer to
-    it, never the other way.
+    it, never the other way. From the gain goes what changing the prices costs, and a group must gain at least that.
 
     Args:
         products: what is known.
         offered: allowed prices.
         eligible: (offers,), which of them may be advised whatever they gain.
         ties: of these products.
+        change_cost: what changing one price costs.
         without: price_group or pack_order to leave that one out.
     """
     group = np.full(len(ties.group), -1) if without == "price_group" else ties.group
@@ -163,7 +172,7 @@ def together(products: Products, offered: Offers, eligible: Flags, ties: Ties, *
         members = np.flatnonzero(of == each)
         parts = [members[group[members] == one] for one in np.unique(group[members]) if one >= 0]
         parts += [np.array([one]) for one in members[group[members] < 0]]
-        units = [_unit(products, offered, eligible, part, starts, held) for part in parts]
+        units = [_unit(products, offered, eligible, part, starts, held, change_cost) for part in parts]
         for unit, option in zip(units, _search(units, products.price, held), strict=True):
             result[unit.members] = unit.offers[option]
     return result
@@ -194,7 +203,15 @@ def shares(ties: Ties, gain: Floats, other: Floats) -> Floats:
     return lost * own / np.maximum(np.bincount(of, weights=own)[of], 1e-300)
 
 
-def _unit(products: Products, offered: Offers, eligible: Flags, members: Ints, starts: Ints, ties: Ties) -> Unit:
+def _unit(
+    products: Products,
+    offered: Offers,
+    eligible: Flags,
+    members: Ints,
+    starts: Ints,
+    ties: Ties,
+    change_cost: float,
+) -> Unit:
     """The products with the prices that all of them may take."""
     keys = [np.round(offered.price[starts[one] : starts[one + 1]] * _SAME) for one in members]
     now = np.round(products.price[members] * _SAME)
@@ -209,8 +226,10 @@ def _unit(products: Products, offered: Offers, eligible: Flags, members: Ints, s
     ).astype(np.int64)
     moves = place >= 0
     gain, bound = (np.r_[each, 0.0][place].sum(axis=1) for each in (offered.expected, offered.p10))
-    sure = (gain >= WORTH) & (bound > 0) & (~moves | np.r_[eligible, True][place]).all(axis=1) & moves.any(axis=1)
-    place, gain = place[sure], gain[sure]
+    paid = change_cost * moves.sum(axis=1)
+    worth = (gain >= np.maximum(paid, WORTH)) & moves.any(axis=1)
+    sure = worth & (bound > 0) & (~moves | np.r_[eligible, True][place]).all(axis=1)
+    place, gain = place[sure], (gain - paid)[sure]
     order = np.lexsort((np.arange(len(gain)), -gain))[:MOST_OPTIONS]
     place = np.concatenate([place[order], np.full((1, len(members)), -1)])
     prices = np.where(place >= 0, np.r_[offered.price, 0.0][place], products.price[members])

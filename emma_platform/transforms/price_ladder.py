@@ -6,6 +6,7 @@ here: which candidate is advised (`price_recommendations`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -14,7 +15,7 @@ import numpy as np
 from emma_platform.transforms.price_regression import Floats, Ints
 
 WORTH = 0.01
-"""A gain below a cent is none."""
+"""A gain below a cent is none, whatever changing a price costs."""
 
 WIDEST_FACTOR = 2.0
 """Without a largest step, prices are looked for between half and double the current one."""
@@ -38,12 +39,14 @@ class Guardrails:
         largest_step_pct: largest change at once, in percent of the current price; above 0 and below 100.
         endings: what a price may end in, as fractions of one unit of the currency; none means any cent.
         cool_down_days: days after a change of the price before the next; 0 or more.
+        change_cost: what changing a price once costs, in the currency of the price; 0 or more.
     """
 
     minimum_margin_pct: float
     largest_step_pct: float
     endings: tuple[float, ...]
     cool_down_days: int = 0
+    change_cost: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.minimum_margin_pct < _WHOLE:
@@ -52,6 +55,8 @@ class Guardrails:
             raise ValueError(f"largest_step_pct is {self.largest_step_pct}; set it above 0 and below 100")
         if self.cool_down_days < 0:
             raise ValueError(f"price_cool_down_days is {self.cool_down_days}; set it to 0 or more")
+        if not 0 <= self.change_cost < math.inf:
+            raise ValueError(f"price_change_cost is {self.change_cost}; set it to 0 or more")
         if not all(0 <= ending < 1 for ending in self.endings):
             raise ValueError(f"price_endings are {self.endings}; each must be at least 0 and below 1, such as 0.99")
 

@@ -20,6 +20,15 @@ Texts: TypeAlias = npt.NDArray[np.str_]
 INELASTIC = -1.0
 """Above this a dearer price earns more whatever it is, as far as the estimate goes: only the step stops it."""
 
+_KEPT = {
+    Case.BEST_ALREADY: "no other allowed price is expected to earn more.",
+    Case.NO_SALES: "no sales are expected over 28 days.",
+    Case.NO_OTHER_PRICE: "no other price is allowed within the largest step and above the lowest margin.",
+    Case.PRICE_GROUP: "alone it would be changed, but its price group has one price, and no other is sure to earn more "
+    "for the whole group and worth the changes.",
+    Case.PACK_ORDER: "another price would make a bigger pack dearer per unit than a smaller one.",
+}
+
 _WHOLE_NUMBERS = 10.0
 _WEEK = 7.0
 _UNCHANGED_PCT = 0.5
@@ -39,6 +48,7 @@ class Facts:
     probability: Floats
     units: Floats
     other: Floats
+    other_gain: Floats
     other_probability: Floats
     wait: Floats
     lowest: Floats
@@ -49,6 +59,7 @@ class Facts:
     group: Flags
     planned: Floats
     planned_in: Floats
+    change_cost: Floats
 
 
 def reasons(case: Ints, facts: Facts) -> Texts:
@@ -71,23 +82,8 @@ def _sentence(case: Case, facts: Facts) -> Texts | str:
 
 def _keep(case: Case, facts: Facts) -> Texts:
     keep = _join("Keep ", _number(facts.current), ": ")
-    kept = {
-        Case.BEST_ALREADY: "no other allowed price is expected to earn more.",
-        Case.NO_SALES: "no sales are expected over 28 days.",
-        Case.NO_OTHER_PRICE: "no other price is allowed within the largest step and above the lowest margin.",
-        Case.PRICE_GROUP: "alone it would be changed, but its price group has one price, and no other is sure to earn "
-        "more for the whole group.",
-        Case.PACK_ORDER: "another price would make a bigger pack dearer per unit than a smaller one.",
-    }
-    if case in (Case.UNSURE, Case.NO_TEST):
-        told = ", which is not sure enough."
-        if case is Case.NO_TEST:
-            told = ", and too little is sold here for a test of 12 weeks to tell."
-        chance = _join(_percent(facts.other_probability), " %", told)
-        return _join(keep, _number(facts.other), " would earn more with a chance of ", chance)
-    if case is Case.NOT_SEEN:
-        other = _join(_number(facts.other), " may earn more, but this price has not been paid for some time: ")
-        return _join(keep, other, "it is still the price with a chance of ", _percent(facts.seen), " % only.")
+    if case in _KEPT:
+        return _join(keep, _KEPT[case])
     if case is Case.COOLING_DOWN:
         left = _join(np.char.mod("%.0f", facts.wait), np.where(facts.wait > 1, " more days", " more day"))
         return _join(
@@ -99,7 +95,22 @@ def _keep(case: Case, facts: Facts) -> Texts:
     if case is Case.SHORT_STOCK:
         days = np.char.mod("%.0f", np.maximum(facts.cover, 0.0))
         return _join(keep, "a lower price would earn more, but the stock lasts only about ", days, " days.")
-    return _join(keep, kept[case])
+    return _join(keep, _but(case, facts))
+
+
+def _but(case: Case, facts: Facts) -> Texts:
+    """What another price may bring, and why it is not charged for all that."""
+    other = _number(facts.other)
+    if case is Case.NOT_WORTH:
+        more = _join(other, " would bring about ", _number(facts.other_gain), " more profit over 28 days, ")
+        return _join(more, "less than changing a price costs (", _number(facts.change_cost), ").")
+    if case is Case.NOT_SEEN:
+        more = _join(other, " may earn more, but this price has not been paid for some time: ")
+        return _join(more, "it is still the price with a chance of ", _percent(facts.seen), " % only.")
+    more = _join(other, " would earn more with a chance of ", _percent(facts.other_probability), " %")
+    if case is Case.UNSURE:
+        return _join(more, ", which is not sure enough.")
+    return _join("as similar products sell, ", more, ", and too little is sold here for a test of 12 weeks to tell.")
 
 
 def _refuse(case: Case, facts: Facts) -> Texts | str:

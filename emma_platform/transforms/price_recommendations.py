@@ -50,8 +50,9 @@ def recommend(
     """Price advice for one store: one row per product of the evidence, sorted by product.
 
     Among the allowed prices whose gain is above zero with a chance of 90 %, the one with the highest expected gain
-    under the posterior is recommended, if the product's price has ever moved; where it has not, or the posterior is
-    mostly prior, and a gain is likely but not shown, the smallest test that can show it is proposed, if there is one.
+    under the posterior is recommended, if the product's price has ever moved and the gain over the horizon is at least
+    what changing a price costs; where it has not, or the posterior is mostly prior, and such a gain is likely but not
+    shown, the smallest test that can show it is proposed, if there is one.
     The uncertainty is that of the elasticity, and of the current price where it has not been paid of late; the forecast
     scales the gain and not its sign. A guardrail's cost is the expected gain of what would be recommended without that
     one, less that of what is; it is known of products whose price has moved. A price is not cut when the stock will not
@@ -144,6 +145,7 @@ def recommend(
         probability=whole(choice.probability),
         units=whole(choice.units),
         other=whole(choice.other),
+        other_gain=whole(choice.other_gain),
         other_probability=whole(choice.other_probability),
         wait=wait,
         lowest=lowest,
@@ -154,6 +156,7 @@ def recommend(
         group=whole(np.zeros(len(known)) if ties is None else (ties.group >= 0).astype(np.float64)) > 0,
         planned=planned,
         planned_in=planned_in,
+        change_cost=np.full(count, guardrails.change_cost),
     )
     return pa.Table.from_arrays(
         [

@@ -247,6 +247,7 @@ def _prices(state: State, products: Mapping[tuple[str, ...], Line]) -> Inputs:
         settings.largest_step_pct,
         settings.price_endings,
         settings.price_cool_down_days,
+        settings.price_change_cost,
     )
     return {
         "price_priors": {WHOLE: state.tables["price_evidence"]} if evidence else {},
