@@ -30,6 +30,7 @@ from emma_platform.recompute.store_stages import (
     stale_stores,
     weighed,
 )
+from emma_platform.settings import Settings
 from emma_platform.transforms.price_evidence import price_evidence
 from emma_platform.transforms.price_ladder import Guardrails
 from emma_platform.transforms.price_priors import price_priors
@@ -98,15 +99,7 @@ def recommendations(work: Work) -> None:
     with work.platform.ledger.transaction() as connection:
         behind = {item.key for item in stale(connection, "price_response", EVERYTHING)}
     items = [item for item in stale_stores(work, "price_recommendations") if item.key not in behind]
-    settings = work.platform.settings
-    endings = tuple(float(ending) for ending in settings.price_endings.split(",") if ending.strip())
-    guardrails = Guardrails(
-        settings.minimum_margin_pct,
-        settings.largest_step_pct,
-        endings,
-        settings.price_cool_down_days,
-        settings.price_change_cost,
-    )
+    guardrails = guardrails_of(work.platform.settings)
     listed = work.platform.store.read("products") if items else empty("products")
     done = 0
     announce(work.platform, "price_recommendations", len(items))
@@ -136,6 +129,17 @@ def recommendations(work: Work) -> None:
         finish(work, ("price_recommendations",), group, {"price_recommendations": rows}, _nothing)
         done += len(group)
         work.platform.observer.progress("price_recommendations", done, len(items))
+
+
+def guardrails_of(settings: Settings) -> Guardrails:
+    """What the settings ask of a recommended price."""
+    return Guardrails(
+        settings.minimum_margin_pct,
+        settings.largest_step_pct,
+        tuple(float(ending) for ending in settings.price_endings.split(",") if ending.strip()),
+        settings.price_cool_down_days,
+        settings.price_change_cost,
+    )
 
 
 def _made_on(forecast: pa.Table, day: date) -> pa.Table:

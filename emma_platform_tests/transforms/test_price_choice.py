@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emma_platform.transforms.price_ladder import Guardrails
-from emma_platform_tests.transforms.price_world import COOLING, LAST, advise
+from emma_platform_tests.transforms.price_world import COOLING, GUARDRAILS, LAST, advise
 
 
 def search(*, price, cost, units, elasticity, error, guardrails, cover=None, since=None, without=None):
@@ -41,7 +42,7 @@ def search(*, price, cost, units, elasticity, error, guardrails, cover=None, sin
             return units * ((charged - cost) * (charged / price) ** b - (price - cost))
 
         expected = float((weight * gain(response)).sum())
-        if min(gain(edges)) > 0 and expected >= 0.01 and expected > best[0] + 1e-9:
+        if min(gain(edges)) > 0 and expected >= max(guardrails.change_cost, 0.01) and expected > best[0] + 1e-9:
             best = (expected, charged)
     return best
 
@@ -62,11 +63,13 @@ products = st.fixed_dictionaries(
     product=products,
     cover=st.sampled_from([None, 3.0, 30.0]),
     age=st.one_of(st.none(), st.sampled_from([1, 13, 14, 200])),
+    change_cost=st.sampled_from([0.0, 0.5, 10.0]),
 )
-def test_price_and_the_cost_of_every_guardrail_equal_an_exhaustive_search(product, cover, age):
+def test_price_and_the_cost_of_every_guardrail_equal_an_exhaustive_search(product, cover, age, change_cost):
     known = {name: product[name] for name in ("price", "units", "elasticity", "error")}
     known["cost"] = round(product["price"] * (1 - product["margin"]), 2)
-    known |= {"cover": cover, "since": None if age is None else LAST - timedelta(days=age), "guardrails": COOLING}
+    known |= {"cover": cover, "since": None if age is None else LAST - timedelta(days=age)}
+    known["guardrails"] = replace(COOLING, change_cost=change_cost)
     row = advise(**known)
     expected, price = search(**known)
     assert row["status"] == ("recommend" if expected else "hold")
@@ -150,10 +153,77 @@ def test_a_wider_error_lowers_the_lower_bound_until_nothing_is_recommended():
 
 
 def test_a_test_is_the_smallest_step_worth_the_name():
-    row = advise(points=1, own_weight=0.0, elasticity=-1.2)
+    row = advise(points=1, own_weight=0.0, elasticity=-1.2, units=50_000.0)
     assert row["recommended_price"] == 2.59
-    fine = advise(points=1, own_weight=0.0, elasticity=-1.2, guardrails=Guardrails(5.0, 10.0, ()))
+    fine = advise(points=1, own_weight=0.0, elasticity=-1.2, units=50_000.0, guardrails=Guardrails(5.0, 10.0, ()))
     assert fine["recommended_price"] == 2.54
+
+
+def charging(cost):
+    return replace(GUARDRAILS, change_cost=cost)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    product=products,
+    thousands=st.booleans(),
+    points=st.integers(1, 3),
+    weight=st.floats(0, 1),
+    costs=st.tuples(st.floats(0, 20), st.floats(0, 20)).map(sorted),
+)
+def test_a_dearer_change_never_adds_one(product, thousands, points, weight, costs):
+    known = {name: product[name] for name in ("price", "elasticity", "error")}
+    known["cost"] = round(product["price"] * (1 - product["margin"]), 2)
+    known |= {"units": product["units"] * (1000 if thousands else 1), "points": points, "own_weight": weight}
+    cheap, dear = (advise(**known, guardrails=charging(cost)) for cost in costs)
+    if dear["status"] == "recommend":
+        assert cheap == dear | {name: cheap[name] for name in dear if name.endswith(("_cost", "_constraint"))}
+    elif dear["status"] == "explore":
+        assert cheap["status"] in ("recommend", "explore")
+    else:
+        assert dear["status"] == "hold"
+
+
+def test_a_change_that_gains_less_than_it_costs_is_not_advised_and_says_so():
+    free = advise(units=10.0)
+    assert (free["status"], free["recommended_price"]) == ("recommend", 2.69)
+    draws = np.minimum(-1.3 + 0.1 * np.linspace(-8, 8, 4001), 0.0)
+    weight = np.exp(-((np.linspace(-8, 8, 4001)) ** 2) / 2)
+    gain = float((10 * ((2.69 - 1.2) * (2.69 / 2.49) ** draws - 1.29) * weight).sum() / weight.sum())
+    assert advise(units=10.0, guardrails=charging(gain - 1e-6)) == free
+    kept = advise(units=10.0, guardrails=charging(gain + 1e-6))
+    assert (kept["status"], kept["recommended_price"], kept["expected_profit_uplift_p50"]) == ("hold", 2.49, 0.0)
+    assert kept["reason"] == (
+        f"Keep 2.49: 2.69 would bring about {gain:.2f} more profit over 28 days, "
+        f"less than changing a price costs ({gain:.2f})."
+    )
+
+
+@pytest.mark.parametrize(
+    ("product", "before"),
+    [
+        ({"elasticity": -1.6, "error": 0.8}, "which is not sure enough"),
+        ({"elasticity": -1.3, "charged": 0.85}, "it is still the price with a chance of 85 % only"),
+        ({"points": 1, "own_weight": 0.0, "units": 8000.0}, "its price has never moved"),
+        ({"points": 1, "own_weight": 0.0}, "too little is sold here for a test"),
+    ],
+)
+def test_what_is_not_worth_the_change_is_not_asked_for_more_evidence(product, before):
+    assert before in advise(**product)["reason"]
+    dear = advise(**product, guardrails=charging(2000.0))
+    assert dear["status"] == "hold"
+    assert "less than changing a price costs (2000.00)." in dear["reason"]
+
+
+def test_what_a_guardrail_costs_is_what_would_be_recommended_without_it_at_the_same_cost_of_a_change():
+    near = {"price": 2.49, "cost": 2.4, "elasticity": -5.0, "units": 30.0}
+    free, dear = (advise(**near, guardrails=charging(cost)) for cost in (0.0, 4.0))
+    assert free["status"] == "recommend"
+    assert dear["status"] == "hold"
+    assert (free["largest_step_cost"] + free["expected_profit_uplift_p50"] / 4) == pytest.approx(
+        dear["largest_step_cost"], rel=0.02
+    )
+    assert advise(**near, guardrails=charging(100.0))["largest_step_cost"] == 0.0
 
 
 def test_sold_at_a_loss_with_a_way_out_is_raised():
@@ -177,3 +247,6 @@ def test_guardrails_that_make_no_sense_are_refused(margin, step, endings):
         Guardrails(margin, step, endings)
     with pytest.raises(ValueError, match="set it to 0 or more"):
         Guardrails(5.0, 10.0, (), -1)
+    for cost in (-0.5, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"price_change_cost is .*; set it to 0 or more"):
+            Guardrails(5.0, 10.0, (), change_cost=cost)

@@ -7,36 +7,67 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from emma_platform.transforms.price_experiment import MOST_WEEKS, smallest_tests
+from emma_platform.transforms.price_experiment import FEWEST_UNITS, MOST_WEEKS, smallest_tests
 from emma_platform.transforms.price_ladder import UPPER, Guardrails, Products, offers
 from emma_platform_tests.transforms.price_world import GUARDRAILS, LAST
 from emma_platform_tests.transforms.test_price_recommendations import UNSURE, advise
 
 
+def sold(units, *, elasticity=-1.4, error=0.6, cost=1.2):
+    """A product at 2.49 that sells so many units in 28 days, its allowed prices, and the place of the best."""
+    known = Products(*(np.array([value]) for value in (2.49, cost, units, elasticity, error)))
+    offered = offers(known, GUARDRAILS)
+    return known, offered, np.array([np.argmax(offered.expected)])
+
+
 def test_the_chance_of_an_answer_is_what_simulated_tests_find():
     rng = np.random.default_rng(3)
-    known = Products(*(np.array([value]) for value in (2.49, 1.2, 6000.0, -1.4, 0.6)))
-    offered = offers(known, GUARDRAILS)
-    aim = np.array([np.argmax(offered.expected)])
+    known, offered, aim = sold(6000.0)
     test = smallest_tests(known, offered, np.ones(len(offered.price), dtype=bool), aim, np.array([1.0]))
     price, goal = offered.price[test.offer[0]], offered.price[aim[0]]
     assert 2.49 < price <= goal
     even = np.log((2.49 - 1.2) / (goal - 1.2)) / np.log(goal / 2.49)
     true = rng.normal(-1.4, 0.6, 200_000)
     expected = 6000.0 / 28 * test.days[0]
-    sold = rng.poisson(expected * (price / 2.49) ** true), rng.poisson(expected, len(true))
-    found = np.log(sold[0] / sold[1]) / np.log(price / 2.49)
-    variance = 2 / expected / np.log(price / 2.49) ** 2
-    after = 1 / (1 / 0.36 + 1 / variance)
-    mean = after * (-1.4 / 0.36 + found / variance)
-    assert (np.abs(mean - even) > UPPER * after**0.5).mean() == pytest.approx(test.chance[0], abs=0.02)
+    counted = rng.poisson(expected * (price / 2.49) ** true), rng.poisson(expected, len(true))
+    found = np.log(counted[0] / counted[1]) / np.log(price / 2.49)
+    error = np.sqrt(2 / expected) / np.log(price / 2.49)
+    assert (np.abs(found - even) > UPPER * error).mean() == pytest.approx(test.chance[0], abs=0.02)
+
+
+@pytest.mark.parametrize(("error", "units"), [(0.5, 3.0), (0.5, 100.0), (0.1, 0.3), (0.01, 100.0)])
+def test_what_other_products_say_already_is_no_answer_of_a_test(error, units):
+    known, offered, aim = sold(units, elasticity=-0.5, error=error)
+    assert offered.probability[aim[0]] > 0.9
+    every = np.ones(len(offered.price), dtype=bool)
+    assert smallest_tests(known, offered, every, aim, np.array([1.0])).offer[0] == -1
+    enough, offered, aim = sold(2000.0, elasticity=-0.5, error=error)
+    assert smallest_tests(enough, offered, every, aim, np.array([1.0])).days[0] > 7
+
+
+def test_a_product_that_will_hardly_sell_is_not_tested_however_little_would_tell():
+    def days(units):
+        known, offered, aim = sold(units, cost=2.5)
+        return smallest_tests(known, offered, np.ones(len(offered.price), dtype=bool), aim, np.array([1.0])).days[0]
+
+    assert days(FEWEST_UNITS * 28 / 84 - 0.01) == 0
+    assert days(FEWEST_UNITS * 28 / 84 + 0.01) == 84
+    assert days(FEWEST_UNITS * 4) == 7
+
+
+def test_a_test_must_bring_more_in_a_year_than_it_and_two_changes_of_the_price_cost():
+    known, offered, aim = sold(8000.0)
+    every = offered.price == 2.69
+    free = smallest_tests(known, offered, every, aim, np.array([1.0]))
+    assert free.cost[0] > 0
+    left = (offered.expected[aim[0]] * 13 - free.cost[0] * free.days[0] / 7) / 2
+    for cost, found in ((left - 0.01, free.offer[0]), (left + 0.01, -1)):
+        assert smallest_tests(known, offered, every, aim, np.array([1.0]), cost).offer[0] == found
 
 
 def test_more_sales_make_a_test_shorter_and_less_noise_too():
     def days(units, noise=1.0):
-        known = Products(*(np.array([value]) for value in (2.49, 1.2, units, -1.4, 0.6)))
-        offered = offers(known, GUARDRAILS)
-        aim = np.array([np.argmax(offered.expected)])
+        known, offered, aim = sold(units)
         test = smallest_tests(known, offered, offered.price == 2.59, aim, np.array([noise]))
         return int(test.days[0]), float(test.chance[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product as combinations
 
 import pytest
@@ -23,7 +24,7 @@ COARSE = Guardrails(5.0, 12.0, (0.09, 0.29, 0.59, 0.99))
 GUARDRAILS = ("minimum_margin", "largest_step", "price_ending", "price_group", "pack_order")
 
 
-def advise(goods, points=None, **ties):
+def advise(goods, points=None, change_cost=0.0, **ties):
     """The advice for products with the given prices, costs, units, elasticities and errors."""
     price, cost, units, elasticity, error = (list(column) for column in zip(*goods, strict=True))
     table = recommend(
@@ -32,7 +33,7 @@ def advise(goods, points=None, **ties):
         forecast=forecast_rows(units),
         latest=latest_rows(cost),
         listed=listed_rows(**ties),
-        guardrails=COARSE,
+        guardrails=replace(COARSE, change_cost=change_cost),
         store="S",
         made_on=LAST,
     )
@@ -62,27 +63,32 @@ def in_order(goods, families, sizes, prices):
     return True
 
 
-def search(goods, groups, families, sizes, without=None):
-    """The highest joint gain that ties allow, by trying every combination of prices; and the prices."""
+def search(goods, groups, families, sizes, without=None, change_cost=0.0):
+    """The highest joint gain that ties allow, by trying every combination of prices, and the prices.
+
+    Highest less what the changes cost, which each group must gain.
+    """
     groups = [None] * len(goods) if without == "price_group" else groups
     families = [None] * len(goods) if without == "pack_order" else families
     ladders = alone(goods, without)
     members = {}
     for place, group in enumerate(groups):
         members.setdefault(group or place, []).append(place)
-    best = (0.0, tuple(price for price, *_ in goods))
+    best, most = (0.0, tuple(price for price, *_ in goods)), 0.0
     for prices in combinations(*ladders):
         gains = [ladder[price] for ladder, price in zip(ladders, prices, strict=True)]
         for unit in members.values():
             changed = [one for one in unit if prices[one] != goods[one][0]]
             if changed and len({prices[one] for one in unit}) > 1:
                 break
-            if changed and (sum(gains[one][0] for one in unit) < 0.01 or sum(gains[one][1] for one in unit) <= 0):
+            gained, bound = (sum(gains[one][k] for one in unit) for k in (0, 1))
+            if changed and (gained < max(change_cost * len(changed), 0.01) or bound <= 0):
                 break
         else:
             total = sum(gain for gain, _ in gains)
-            if total > best[0] + 1e-9 and in_order(goods, families, sizes, prices):
-                best = (total, prices)
+            left = total - change_cost * sum(price != now for price, (now, *_) in zip(prices, goods, strict=True))
+            if left > most + 1e-9 and in_order(goods, families, sizes, prices):
+                best, most = (total, prices), left
     return best
 
 
@@ -100,23 +106,24 @@ size = st.sampled_from([0.5, 1.0, 1.5])
 @given(
     st.lists(
         st.tuples(goods, st.sampled_from([None, "A", "B"]), st.sampled_from([None, "X"]), size), min_size=2, max_size=3
-    )
+    ),
+    st.sampled_from([0.0, 0.5, 8.0]),
 )
-@example([((2.49, 1.0, 300.0, -0.5, 0.05), None, "X", 0.5), ((3.49, 1.5, 300.0, -0.5, 0.05), None, "X", 0.7)])
-@example([((2.49, 1.0, 300.0, -0.5, 0.05), "A", None, 0.5), ((2.49, 1.5, 300.0, -4.0, 0.05), "A", None, 0.5)])
-def test_prices_and_the_cost_of_every_tie_equal_an_exhaustive_search(chain):
+@example([((2.49, 1.0, 300.0, -0.5, 0.05), None, "X", 0.5), ((3.49, 1.5, 300.0, -0.5, 0.05), None, "X", 0.7)], 0.5)
+@example([((2.49, 1.0, 300.0, -0.5, 0.05), "A", None, 0.5), ((2.49, 1.5, 300.0, -4.0, 0.05), "A", None, 0.5)], 0.0)
+def test_prices_and_the_cost_of_every_tie_equal_an_exhaustive_search(chain, change_cost):
     known, groups, families, sizes = (list(column) for column in zip(*chain, strict=True))
     known = [(price, round(cost, 2), *rest) for price, cost, *rest in known]
-    rows = advise(known, price_group=groups, pack_family=families, pack_size=sizes)
-    _, prices = search(known, groups, families, sizes)
+    rows = advise(known, change_cost=change_cost, price_group=groups, pack_family=families, pack_size=sizes)
+    _, prices = search(known, groups, families, sizes, change_cost=change_cost)
     assert [row["recommended_price"] for row in rows] == pytest.approx(list(prices))
     for row, price, (now, *_) in zip(rows, prices, known, strict=True):
         assert row["status"] == ("recommend" if price != now else "hold")
     for some in components(groups, families):
         ties = [[column[one] for one in some] for column in (known, groups, families, sizes)]
-        bound, _ = search(*ties)
+        bound, _ = search(*ties, change_cost=change_cost)
         for name in GUARDRAILS:
-            lost = search(*ties, without=name)[0] - bound
+            lost = search(*ties, without=name, change_cost=change_cost)[0] - bound
             assert 4 * sum(rows[one][f"{name}_cost"] for one in some) == pytest.approx(max(lost, 0.0), abs=1e-4)
 
 
@@ -142,6 +149,21 @@ def test_a_price_group_moves_to_one_price_for_its_joint_gain():
     assert [row["status"] for row in rows] == ["recommend", "recommend", "hold"]
     assert "It moves together with its price group." in rows[1]["reason"]
     assert sum(row["expected_profit_uplift_p10"] for row in rows) > 0
+
+
+def test_a_group_must_gain_what_changing_each_of_its_prices_costs():
+    known = [(2.49, 1.0, 60.0, -0.8, 0.1), (2.49, 1.0, 20.0, -0.8, 0.1), (2.59, 1.0, 20.0, -0.8, 0.1)]
+    rows = advise(known, price_group=["A"] * 3)
+    assert [row["recommended_price"] for row in rows] == [2.59, 2.59, 2.59]
+    gain = sum(alone([one])[0][2.59][0] for one in known[:2])
+    for cost, price in ((gain / 2 - 1e-6, 2.59), (gain / 2 + 1e-6, 2.49)):
+        rows = advise(known, price_group=["A"] * 3, change_cost=cost)
+        assert [row["recommended_price"] for row in rows] == [price, price, 2.59]
+    assert (
+        "its price group has one price, and no other is sure to earn more for the whole group and worth"
+        in (rows[0]["reason"])
+    )
+    assert "less than changing a price costs" in rows[1]["reason"]
 
 
 def test_a_group_with_a_price_that_never_moved_or_without_a_known_cost_stays():
