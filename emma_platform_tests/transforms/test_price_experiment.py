@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -63,6 +64,14 @@ def test_a_test_must_bring_more_in_a_year_than_it_and_two_changes_of_the_price_c
     left = (offered.expected[aim[0]] * 13 - free.cost[0] * free.days[0] / 7) / 2
     for cost, found in ((left - 0.01, free.offer[0]), (left + 0.01, -1)):
         assert smallest_tests(known, offered, every, aim, np.array([1.0]), cost).offer[0] == found
+
+
+def test_a_gain_that_is_worth_one_change_may_not_be_worth_a_test_and_two():
+    unsure = {"cost": 0.5, "elasticity": -0.95, "error": 1.0, "own_weight": 0.2, "units": 3000.0}
+    free, dear = (advise(**unsure, guardrails=replace(GUARDRAILS, change_cost=cost)) for cost in (0.0, 100.0))
+    assert free["status"] == "explore"
+    assert (dear["status"], dear["test_days"]) == ("hold", None)
+    assert "less than changing a price costs" not in dear["reason"]
 
 
 def test_more_sales_make_a_test_shorter_and_less_noise_too():

@@ -166,6 +166,15 @@ def test_a_group_must_gain_what_changing_each_of_its_prices_costs():
     assert "less than changing a price costs" in rows[1]["reason"]
 
 
+def test_a_little_more_gain_is_not_worth_one_more_price_that_moves():
+    known = [(2.49, 1.0, 100.0, -0.5, 0.05), (2.59, 1.0, 41.65, -4.0, 0.05)]
+    up, down = (sum(ladder.get(price, (0, 0))[0] for ladder in alone(known)) for price in (2.59, 2.29))
+    assert up < down < up + 0.5
+    for cost, price in ((0.0, 2.29), (0.5, 2.59)):
+        rows = advise(known, price_group=["A", "A"], change_cost=cost)
+        assert [row["recommended_price"] for row in rows] == [price, price]
+
+
 def test_a_group_with_a_price_that_never_moved_or_without_a_known_cost_stays():
     known = [(2.49, 1.0, 400.0, -0.8, 0.1), (2.49, 1.0, 100.0, -2.2, 0.3)]
     still = advise(known, price_group=["A", "A"], points=[5, 1])
