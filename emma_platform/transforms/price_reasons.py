@@ -110,7 +110,8 @@ def _but(case: Case, facts: Facts) -> Texts:
     more = _join(other, " would earn more with a chance of ", _percent(facts.other_probability), " %")
     if case is Case.UNSURE:
         return _join(more, ", which is not sure enough.")
-    return _join("as similar products sell, ", more, ", and too little is sold here for a test of 12 weeks to tell.")
+    untold = ", and too little is sold here for a test of 12 weeks to tell and pay."
+    return _join("as similar products sell, ", more, untold)
 
 
 def _refuse(case: Case, facts: Facts) -> Texts | str:
