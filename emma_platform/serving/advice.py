@@ -6,6 +6,7 @@ of decisions (`decision_files`), and what came of a decision (`advice_account`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -93,12 +94,18 @@ def all_advice(reader: Reader, scope: StoreScope, landing: Path, *, store: str |
         ServingError: there is no such store.
     """
     rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store], columns=_COLUMNS)
-    found = _with_decisions(reader, scope, landing, rows, store)
+    found = _with_decisions(reader, scope, landing, rows.to_pylist(), store)
     return sorted(found, key=lambda one: (-(one.uplift[1] if one.uplift else 0.0), one.store, one.product))
 
 
 def advice_for(
-    reader: Reader, scope: StoreScope, landing: Path, store: str, product: str, *, overview: pa.Table | None = None
+    reader: Reader,
+    scope: StoreScope,
+    landing: Path,
+    store: str,
+    product: str,
+    *,
+    row: Mapping[str, Any] | None = None,
 ) -> Advice:
     """The advice for one product in one store.
 
@@ -108,16 +115,14 @@ def advice_for(
         landing: where decisions wait that are not published yet.
         store: the store.
         product: the product's code.
-        overview: the product's row of `product_overview`, where it is read already.
+        row: the product's, of `product_overview`, where it is read already.
 
     Raises:
         ServingError: there is no such store.
         AdviceError: there is no advice for this product there.
     """
-    if overview is None:
-        rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
-        overview = rows.filter(pc.equal(rows["product"], pa.scalar(product)))
-    found = _with_decisions(reader, scope, landing, overview.select(_COLUMNS), store)
+    rows = [row] if row is not None else _read(reader, scope, store, product)
+    found = _with_decisions(reader, scope, landing, rows, store)
     if not found:
         raise AdviceError(
             f"there is no advice for product {product!r} in store {store!r}; "
@@ -231,18 +236,24 @@ def _outside(advice: Advice, price: Decimal, settings: Settings) -> list[str]:
     return found
 
 
+def _read(reader: Reader, scope: StoreScope, store: str, product: str) -> list[dict[str, Any]]:
+    rows = reader.table(scope, PRODUCT_OVERVIEW.name, stores=[store], columns=_COLUMNS)
+    found: list[dict[str, Any]] = rows.filter(pc.equal(rows["product"], pa.scalar(product))).to_pylist()
+    return found
+
+
 def _with_decisions(
-    reader: Reader, scope: StoreScope, landing: Path, rows: pa.Table, store: str | None
+    reader: Reader, scope: StoreScope, landing: Path, rows: Iterable[Mapping[str, Any]], store: str | None
 ) -> list[Advice]:
     decisions = _decisions(reader, scope, landing, store)
     return [
         _advice(row, decisions.get((row["store"], row["product"])))
-        for row in rows.to_pylist()
+        for row in rows
         if row["recommendation_made_on"] is not None
     ]
 
 
-def _advice(row: dict[str, Any], decided: dict[str, Any] | None) -> Advice:
+def _advice(row: Mapping[str, Any], decided: dict[str, Any] | None) -> Advice:
     uplift = tuple(row[name] for name in _UPLIFT)
     current, recommended = _exact(row["current_price"]), _exact(row["recommended_price"])
     on_this = decided is not None and (_exact(decided["current_price"]), _exact(decided["recommended_price"])) == (

@@ -111,7 +111,7 @@ class Page:
 
     publication: str
     columns: pa.Table
-    needs: Mapping[Attention, np.ndarray[Any, np.dtype[np.bool_]]]
+    needs: Mapping[Attention, list[bool]]
     offset: int
     next_offset: int | None
     totals: Totals
@@ -159,7 +159,7 @@ def product_list(
     return Page(
         publication=reader.publication.id,
         columns=listed.rows.select(columns).take(pa.array(shown)),
-        needs={why: holds[shown] for why, holds in listed.attention.items()},
+        needs={why: holds[shown].tolist() for why, holds in listed.attention.items()},
         offset=offset,
         next_offset=offset + limit if offset + limit < len(numbers) else None,
         totals=_totals(listed, np.flatnonzero(chosen), partial(_interval, reader, scope, asked)),

@@ -23,6 +23,7 @@ WIDTH, HEIGHT = 96, 24
 _SPARK = f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'
 BANDS = ("p025", "p10", "mean", "p90", "p975")
 HORIZONS = (1, 7, 28)
+EPOCH = date(1970, 1, 1)
 
 
 def sparklines(texts: Sequence[str]) -> MarkupColumn:
@@ -59,34 +60,39 @@ def fan(page: ProductPage) -> dict[str, Any]:
     """History and forecast by day, for one chart.
 
     Returns:
-        `days` since 1970; by day `sold`, the forecast's `BANDS` (from the last known day on, so that the fan begins at
-        the history's end) and `past`, what was forecast 1, 7 and 28 days before; `promotions` and `empty`, first and
-        last day of each; `today`, the last known day.
+        `days` since `EPOCH`; by day `sold`, the forecast's `BANDS` (from the last known day on, so that the fan begins
+        at the history's end) and `past`, what was forecast 1, 7 and 28 days before; `promotions` and `empty`, first
+        and last day of each; `today`, the last known day.
     """
-    sold = dict(zip(_days(page.kpis, "day"), values(page.kpis, "sold_units"), strict=True))
-    ahead = _days(page.forecast, "day")
+    sold, ahead = days(page.kpis, "day"), days(page.forecast, "day")
     if not sold and not ahead:
         return {}
     first, last = min([*sold, *ahead]), max([*sold, *ahead])
     today = min(ahead) - 1 if ahead else last
-    days = range(first, last + 1)
     # A day before today without a row had nothing sold: the shelf or the shop may have been empty, which is marked.
-    known = [_rounded(sold.get(day, 0.0), 3) for day in range(first, min(today, last) + 1)]
-    past: dict[int, dict[int, float | None]] = {horizon: {} for horizon in HORIZONS}
-    made = (_days(page.past_forecasts, "day"), values(page.past_forecasts, "horizon_days"))
-    for day, horizon, mean in zip(*made, values(page.past_forecasts, "mean"), strict=True):
+    known = min(today, last) - first + 1
+    drawn: list[float | None] = [0.0] * known + [None] * (last - first + 1 - known)
+    for day, units in zip(sold, values(page.kpis, "sold_units"), strict=True):
+        if day - first < known:
+            drawn[day - first] = _rounded(units, 3)
+
+    def line(figures: Iterable[tuple[int, float | None]]) -> list[float | None]:
+        found: list[float | None] = [None] * len(drawn)
+        for day, figure in figures:
+            if first <= day <= last:
+                found[day - first] = _rounded(figure)
+        return found
+
+    past: dict[int, list[tuple[int, float | None]]] = {horizon: [] for horizon in HORIZONS}
+    made = (values(page.past_forecasts, name) for name in ("horizon_days", "mean"))
+    for day, horizon, mean in zip(days(page.past_forecasts, "day"), *made, strict=True):
         if horizon in past:
-            past[int(horizon)][day] = _rounded(mean)
-
-    def line(name: str) -> list[float | None]:
-        found = dict(zip(ahead, map(_rounded, values(page.forecast, name)), strict=True))
-        return list(map(found.get, days))
-
+            past[int(horizon)].append((day, mean))
     return {
-        "days": list(days),
-        "sold": [*known, *([None] * (len(days) - len(known)))],
-        **{name: line(name) for name in BANDS},
-        "past": {str(horizon): list(map(found.get, days)) for horizon, found in past.items()},
+        "days": list(range(first, last + 1)),
+        "sold": drawn,
+        **{name: line(zip(ahead, values(page.forecast, name), strict=True)) for name in BANDS},
+        "past": {str(horizon): line(found) for horizon, found in past.items()},
         "promotions": _spans(page.promotions, first, last),
         "empty": _spans(page.stock_outs, first, last),
         "today": today,
@@ -96,6 +102,11 @@ def fan(page: ProductPage) -> dict[str, Any]:
 def values(rows: pa.Table, name: str) -> list[float | None]:
     """A column of numbers as floats; a page's table may have neither rows nor columns."""
     return rows[name].cast(pa.float64()).to_pylist() if rows.num_rows else []
+
+
+def days(rows: pa.Table, name: str) -> list[int]:
+    """A column of days as days since `EPOCH`, as charts count them: as dates they take ten times as long."""
+    return cast("list[int]", rows[name].cast(pa.int32()).to_pylist()) if rows.num_rows else []
 
 
 def fan_sentence(row: Mapping[str, Any] | None, drawn: Mapping[str, Any]) -> str:
@@ -116,7 +127,7 @@ def fan_sentence(row: Mapping[str, Any] | None, drawn: Mapping[str, Any]) -> str
     if not marked:
         return f"{said}."
     # A narrow screen draws fewer weeks than are counted, so the sentence names its days itself.
-    first, last = (words.short_day(date(1970, 1, 1) + timedelta(drawn["days"][at])) for at in (0, -1))
+    first, last = (words.short_day(EPOCH + timedelta(drawn["days"][at])) for at in (0, -1))
     return f"{said}. From {first} to {last}: {' and '.join(marked)}."
 
 
@@ -149,14 +160,9 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _days(rows: pa.Table, name: str) -> list[int]:
-    """A column of days as days since 1970, as charts count them."""
-    return cast("list[int]", rows[name].cast(pa.int32()).to_pylist()) if rows.num_rows else []
-
-
 def _spans(rows: pa.Table, first: int, last: int) -> list[list[int]]:
     """First and last day of each row that touches the days shown, cut to them."""
-    both = zip(_days(rows, "first_day"), _days(rows, "last_day"), strict=True)
+    both = zip(days(rows, "first_day"), days(rows, "last_day"), strict=True)
     return [list(one) for one in sorted({(max(a, first), min(z, last)) for a, z in both if a <= last and z >= first})]
 
 

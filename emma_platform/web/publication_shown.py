@@ -44,6 +44,10 @@ class Shown:
         named = _store_names(self.reader)
         return {store: named.get(store, store) for store in self.reader.stores(scope)}
 
+    def store_name(self, store: str) -> str:
+        """The name of a store that may be seen."""
+        return _store_names(self.reader).get(store, store)
+
 
 async def shown_here(request: Request, known_on: str | None = None) -> Shown:
     """The dependency of a page: `shown: Annotated[Shown, Depends(shown_here)]`; opens what is not open in a thread.
