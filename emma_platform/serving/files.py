@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import duckdb
+import pyarrow as pa
 
 from emma_platform.model.partitions import UNPLACED, store_from_key
 from emma_platform.model.schema import Table
 from emma_platform.serving.publication import ServingError
+from emma_platform.serving.runs import runs
 from emma_platform.store.layout import EMPTY_NAME, LONGEST_FOLDER
 
 _PATH = re.compile(r"(?P<root>.*?)/store_key=(?P<key>[^/]+)/(?:\d+-(?P<month>\d{4}-\d{2})-)?[^/]+")
@@ -110,3 +113,40 @@ def _stores_inside(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> d
         return {}
     query = "SELECT filename, any_value(store) FROM read_parquet(?, filename = true, hive_partitioning = false)"
     return dict(connection.execute(f"{query} GROUP BY filename", [paths]).fetchall())
+
+
+StoreFiles = Mapping[str | None, list[tuple[str | None, str]]]
+"""Month and path of each file, by store."""
+
+
+class FileList(Mapping[str, StoreFiles]):
+    """The files of a publication by table; those of a table are laid out when they are first asked for."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        """Over `table, store, month, path`, in this order."""
+        tables, first, count = runs(rows["table"])
+        self._rows = rows
+        self._places = dict(zip(tables.to_pylist(), zip(first.tolist(), count.tolist(), strict=True), strict=True))
+        self._known: dict[str, StoreFiles] = {}
+
+    def __getitem__(self, table: str) -> StoreFiles:
+        """The files of a table, by store, month and path."""
+        if table not in self._known:
+            rows = self._rows.slice(*self._places[table])
+            months, paths = cast("Any", rows["month"].to_pylist()), cast("Any", rows["path"].to_pylist())
+            files: list[tuple[str | None, str]] = list(zip(months, paths, strict=True))
+            stores, first, count = runs(rows["store"])
+            starts = zip(stores.to_pylist(), first.tolist(), count.tolist(), strict=True)
+            found: dict[str | None, list[tuple[str | None, str]]] = {s: files[at : at + n] for s, at, n in starts}
+            if unplaced := files[int(count.sum()) :]:  # no store comes last
+                found[None] = unplaced
+            self._known[table] = found
+        return self._known[table]
+
+    def __iter__(self) -> Iterator[str]:
+        """The tables."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """How many tables."""
+        return len(self._places)

@@ -1,12 +1,11 @@
 """How fresh the figures are: to which day, published when, from how many files, and whether the checks passed.
 
 Belongs here: the one line that stands on every page, and what each store's line says. Does not belong here: how it is
-worded (`web`). Read once per publication and scope: it counts every file.
+worded (`web`) and the counts (`received`).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,23 +13,11 @@ from typing import Any
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.reader import Reader
+from emma_platform.serving.received import FILE_STATES, LINES
 from emma_platform.serving.remembered import Remembered
 
 REMEMBERED = 256
 """Answers kept: publications times scopes."""
-
-_BY_STORE = """
-    SELECT store, count(DISTINCT file) FILTER (copy_of IS NULL AND input = 'sales') AS files,
-        arg_max(file, (taken_on, file)) FILTER (copy_of IS NULL) AS last_file,
-        max(taken_on) FILTER (copy_of IS NULL) AS taken_on,
-        {lines}
-    FROM {rows} WHERE store IS NOT NULL GROUP BY store
-"""
-_LINES = ("lines", "clean", "set_aside", "duplicates")
-_SUMS = ", ".join(f"CAST(coalesce(sum({n}) FILTER (input = 'sales'), 0) AS bigint) AS {n}" for n in _LINES)
-_FILES = "SELECT state, count(DISTINCT file) AS files FROM {rows} WHERE state = 'taken' OR NOT withdrawn GROUP BY state"
-_FILES_BY_STORE = _FILES.replace("SELECT", "SELECT store,").replace("GROUP BY", "GROUP BY store,")
-_CHECKS = 'SELECT "table" || \'.\' || "check" AS name, passed FROM {rows} ORDER BY name'
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +78,6 @@ class Freshness:
         return tuple(store for store in self.stores if store.behind_days)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """What a publication says of every store: asked once, for each store's page has a line of its own.
-
-    Attributes:
-        by_store: the columns of `_BY_STORE`, by store.
-        states: how many files are in each state, by store.
-        checks: the name of each check, and whether it passed.
-    """
-
-    by_store: Mapping[str, dict[str, Any]]
-    states: Mapping[str, dict[str, int]]
-    checks: Mapping[str, bool]
-
-
-_counted = Remembered[_Counted](REMEMBERED)
 _remembered = Remembered[Freshness](REMEMBERED)
 
 
@@ -118,44 +89,37 @@ def freshness(reader: Reader, scope: StoreScope) -> Freshness:
         # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
         return reader.publication.file == file
 
-    def read() -> Freshness:
-        return _read(reader, scope, _counted.of(file, lambda: _count(reader), holds=holds))
-
-    return _remembered.of((file, scope), read, holds=holds)
+    return _remembered.of((file, scope), lambda: _read(reader, scope), holds=holds)
 
 
-def _count(reader: Reader) -> _Counted:
-    by_store = reader.ask(EVERY_STORE, "source_files", _BY_STORE.replace("{lines}", _SUMS))
-    states: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for row in reader.ask(EVERY_STORE, "source_files", _FILES_BY_STORE):
-        states[row["store"]][row["state"]] = row["files"]
-    checks = reader.ask(EVERY_STORE, "check_results", _CHECKS)
-    return _Counted({row.pop("store"): row for row in by_store}, states, {row["name"]: row["passed"] for row in checks})
-
-
-def _states(reader: Reader, scope: StoreScope, counted: _Counted) -> Mapping[str, int]:
+def _states(reader: Reader, scope: StoreScope) -> Mapping[str, int]:
     """How many files are in each state; one may hold lines of several stores."""
-    if scope.stores is not None and len(scope.stores) == 1:
-        (store,) = scope.stores
-        return counted.states.get(store, {})
-    return {row["state"]: row["files"] for row in reader.ask(scope, "source_files", _FILES)}
+    if not scope.whole and len(scope.stores or ()) > 1:
+        return {row["state"]: row["files"] for row in reader.ask(scope, "source_files", FILE_STATES)}
+    rows: list[Any] = reader.at_hand(scope, "file_states").to_pylist()
+    return {row["state"]: row["files"] for row in rows if not scope.whole or row["store"] is None}
 
 
-def _read(reader: Reader, scope: StoreScope, counted: _Counted) -> Freshness:
+def _read(reader: Reader, scope: StoreScope) -> Freshness:
     publication = reader.publication
     last_days = reader.last_days(scope)
     newest = max(last_days.values(), default=None)
-    nothing = {"files": 0, "last_file": None, "taken_on": None} | dict.fromkeys(_LINES, 0)
+    received: dict[str, dict[str, Any]] = {
+        row.pop("store"): row for row in reader.at_hand(scope, "received").to_pylist()
+    }
+    # Whether the checks passed is told to everybody; what they counted is not.
+    checks: list[dict[str, Any]] = reader.at_hand(EVERY_STORE, "checks").to_pylist()
+    nothing = {"files": 0, "last_file": None, "taken_on": None} | dict.fromkeys(LINES, 0)
     stores = [
         StoreFreshness(
             store=store,
             last_day=last_days.get(store),
             behind_days=(newest - last_days[store]).days if newest and store in last_days else 0,
-            **nothing | counted.by_store.get(store, {}),
+            **nothing | received.get(store, {}),
         )
         for store in reader.stores(scope)
     ]
-    states = _states(reader, scope, counted)
+    states = _states(reader, scope)
     return Freshness(
         publication=publication.id,
         published_at=publication.at,
@@ -164,8 +128,7 @@ def _read(reader: Reader, scope: StoreScope, counted: _Counted) -> Freshness:
         taken=states.get("taken", 0),
         waiting=states.get("waiting", 0),
         failing=states.get("failing", 0),
-        # Whether the checks passed is told to everybody; what they counted is not.
-        checks=len(counted.checks),
-        failed=tuple(name for name, passed in counted.checks.items() if not passed),
+        checks=len(checks),
+        failed=tuple(check["name"] for check in checks if not check["passed"]),
         stores=tuple(stores),
     )

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from emma_platform.model.access import StoreScope
 from emma_platform.model.schema import Column, Type
 from emma_platform.serving.contents import PRODUCT_OVERVIEW
 from emma_platform.serving.runs import runs
+from emma_platform.transforms.ten_thousandths import SCALE, wholes
 
 LISTED = (
     "store", "product", "name", "category", "day", "units_7d", "units_28d", "revenue_7d", "revenue_28d",
@@ -72,8 +72,10 @@ ADDENDS = ("revenue_14d", "revenue_previous_14d", "revenue_previous_7d")
 SUMMED = ("units_7d", "units_28d", "revenue_7d", "revenue_28d", "gross_margin_28d", *ADDENDS)
 """What totals are sums of."""
 
-PARTS = 10_000
+PARTS = SCALE
 """The parts of an amount of money or units: all of its decimals."""
+
+_SEARCHED = "searched"
 
 SHORT_COVER_DAYS = 7
 """Stock that lasts for less needs attention."""
@@ -121,10 +123,17 @@ class Listing:
     _counts: dict[str, dict[Any, int]] = field(default_factory=dict)
     _orders: dict[tuple[str, bool], np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=dict)
 
-    @property
-    def orders(self) -> tuple[tuple[str, bool], ...]:
-        """The columns it was ordered by until now, and whether descending."""
-        return tuple(self._orders)
+    def order_as(self, before: Listing) -> None:
+        """Order it in all ways that the list before it was asked in; an order that is still the same is taken over."""
+        same = {
+            name: self.rows[name].equals(before.rows[name])
+            for name in {"store", "product", *(column for column, _ in before._orders)}
+        }
+        for (column, descending), by in list(before._orders.items()):
+            if same["store"] and same["product"] and same[column]:
+                self._orders[column, descending] = by
+            else:
+                self.order(column, descending=descending)
 
     def order(self, column: str, *, descending: bool) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The rows' numbers by a column; what is not known comes last, and ties are by store and product."""
@@ -145,7 +154,8 @@ class Listing:
     def counts(self, column: str) -> dict[Any, int]:
         """How many rows each value of a column has, by value; None comes last."""
         if column not in self._counts:
-            found = Counter(self.rows[column].to_pylist())
+            counted: Any = self.rows[column].value_counts()
+            found = {each["values"]: each["counts"] for each in counted.to_pylist()}
             self._counts[column] = dict(sorted(found.items(), key=lambda pair: (pair[0] is None, pair[0] or "")))
         return self._counts[column]
 
@@ -157,65 +167,81 @@ class Listings:
         self._lock = threading.Lock()
         self._kept: OrderedDict[StoreScope, Listing] = OrderedDict()
 
-    def of(self, scope: StoreScope, overview: Callable[[], pa.Table], before: Listing | None = None) -> Listing:
-        """The list of a scope, from its rows of `product_overview` when it is not kept; arguments as of `listing`."""
+    def of(self, scope: StoreScope, make: Callable[[], Listing]) -> Listing:
+        """The list of a scope, made when it is not kept."""
         with self._lock:
             if scope not in self._kept:
-                self._kept[scope] = listing(overview(), before)
+                self._kept[scope] = make()
             self._kept.move_to_end(scope)
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
             return self._kept[scope]
 
 
-def listing(overview: pa.Table, before: Listing | None = None) -> Listing:
-    """The list over rows of `product_overview` that hold `LISTED` and `ADDENDS`, by store and product.
+def derived(overview: pa.Table) -> pa.Table:
+    """What follows from each row of `product_overview`, of which `LISTED` and `ADDENDS` are needed.
 
-    Args:
-        overview: the rows.
-        before: the list of the publication before; what is the same in both is taken over.
+    Columns: `COLUMNS` beyond `LISTED`; `searched`; for each reason for attention and each amount one that `_attention`
+    and `_parts` name. A publication keeps them beside the overview, so that to open a list costs nothing.
     """
     rows = overview.combine_chunks()
     margin, revenue = (rows[name].cast(pa.float64()).to_numpy() for name in ("gross_margin_28d", "revenue_28d"))
     margin_pct = np.divide(100.0 * margin, revenue, out=np.full(len(margin), np.nan), where=revenue != 0)
-    rows = rows.append_column(MARGIN.name, pa.array(margin_pct, from_pandas=True))
     selling_days = rows["selling_days_28d"].to_numpy()
-    for growth, (column, least) in TRENDS.items():
-        told = cast("Any", pc.if_else)(pa.array(selling_days >= least), rows[growth], pa.scalar(None, pa.float64()))
-        rows = rows.append_column(column.name, told)
     cover, skill = (rows[name].to_numpy() for name in ("days_of_cover", "forecast_skill_vs_seasonal_naive"))
-    attention = {
-        Attention.PRICE: pc.is_in(rows["status"], value_set=pa.array(["recommend", "explore"])).to_numpy(),
-        Attention.COVER: cover < SHORT_COVER_DAYS,
-        Attention.SHELF: rows["empty_shelf_since"].is_valid().to_numpy(),
-        Attention.FORECAST: (skill <= 0) & (selling_days >= STEADY_DAYS),
+    attention: dict[Attention, Any] = {
+        Attention.PRICE: pc.is_in(rows["status"], value_set=pa.array(["recommend", "explore"])),
+        Attention.COVER: pa.array(cover < SHORT_COVER_DAYS),
+        Attention.SHELF: rows["empty_shelf_since"].is_valid(),
+        Attention.FORECAST: pa.array((skill <= 0) & (selling_days >= STEADY_DAYS)),
     }
+    columns: dict[str, Any] = {
+        MARGIN.name: pa.array(margin_pct, from_pandas=True),
+        _SEARCHED: _searched(rows["product"], rows["name"]),
+    }
+    for growth, (column, least) in TRENDS.items():
+        told = pa.array(selling_days >= least)
+        columns[column.name] = cast("Any", pc.if_else)(told, rows[growth], pa.scalar(None, pa.float64()))
+    for why, holds in attention.items():
+        columns[_attention(why)] = holds
+    for name in SUMMED:
+        columns[_parts(name)] = wholes(rows[name])
+    return pa.table(columns)
+
+
+def listing(overview: pa.Table, more: pa.Table) -> Listing:
+    """The list over rows of `product_overview` that hold `LISTED` and `ADDENDS`, and what is `derived` from them."""
+    rows, more = overview.combine_chunks(), more.combine_chunks()
+    for name in (MARGIN.name, *(column.name for column, _ in TRENDS.values())):
+        rows = rows.append_column(name, more[name])
     stores, first, count = runs(rows["store"])
     return Listing(
         rows=rows,
-        searched=_searched(rows, before),
-        attention=attention,
+        searched=more[_SEARCHED].combine_chunks(),
+        attention={why: more[_attention(why)].to_numpy() for why in Attention},
         with_cost=rows["gross_margin_28d"].is_valid().to_numpy(),
         counted=rows["on_hand"].is_valid().to_numpy(),
         forecast=rows["forecast_units_28d"].to_numpy(),
-        amounts={name: _whole(rows[name]) for name in SUMMED},
+        amounts={name: more[_parts(name)].to_numpy() for name in SUMMED},
         places=dict(zip(stores.to_pylist(), zip(first.tolist(), (first + count).tolist(), strict=True), strict=True)),
     )
 
 
-def _searched(rows: pa.Table, before: Listing | None) -> pa.Array[Any]:
-    """Code and name of each row as `folded`; those of the list before, where it has the same."""
-    named = rows.select(["product", "name"])
-    if before is not None and named.equals(before.rows.select(["product", "name"])):
-        return before.searched
-    names = zip(*(named[column].to_pylist() for column in named.column_names), strict=True)
-    return pa.array([folded(f"{product}\n{name or ''}") for product, name in names], pa.string())
+def _attention(why: Attention) -> str:
+    return f"attention_{why}"
 
 
-def _whole(amounts: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    parts = cast("Any", pc.multiply)(amounts, pa.scalar(Decimal(PARTS))).cast(pa.int64())
-    found: np.ndarray[Any, np.dtype[np.int64]] = parts.fill_null(0).to_numpy()
-    return found
+def _parts(name: str) -> str:
+    return f"{name}_parts"
+
+
+def _searched(products: pa.ChunkedArray[Any], names: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    """Code and name of each row as `folded`; what several stores sell is folded once."""
+    joined = cast("Any", pc.binary_join_element_wise)(products, names.fill_null(pa.scalar("")), "\n")
+    several: Any = joined.combine_chunks().dictionary_encode()
+    once = pa.array([folded(text) for text in several.dictionary.to_pylist()], pa.string())
+    result: pa.Array[Any] = once.take(several.indices)
+    return result
 
 
 def folded(text: str) -> str:

@@ -15,10 +15,13 @@ The file is written with the storage version of DuckDB 1.5, and its views use fu
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -26,7 +29,7 @@ import pyarrow as pa
 
 from emma_platform.model.schema import Grain, Table
 from emma_platform.model.tables import KEPT, PRODUCTS, TABLES
-from emma_platform.serving import provenance
+from emma_platform.serving import at_hand, provenance
 from emma_platform.serving.contents import COLUMNS, PRODUCT_OVERVIEW, PUBLICATION, PUBLICATION_FILES, SERVED
 from emma_platform.serving.files import LakeFile, count_rows, placed
 from emma_platform.serving.kept_changes import CHANGES
@@ -54,6 +57,8 @@ from emma_platform.store.protocol import TableStore
 _SCHEMA = "serving"
 _BEFORE = "before"
 _PARTIAL = ".partial"
+
+_log = logging.getLogger(__name__)
 
 
 def publish(
@@ -127,7 +132,7 @@ def publish(
             ) from error
     partial.replace(file)
     sync_folder(published)
-    _write_store_files(publication)
+    _write_for_pages(publication, before[:1])
     gone = [Retired(one.versions, at) for one in before[keep - 1 :]]
     point_to(published, publication, before[: keep - 1], [*gone, *(r for r in retired(published) if r.is_read(at))])
     _remove_leftovers(published, [publication, *before[: keep - 1]])
@@ -241,18 +246,29 @@ def _same_files(paths: Mapping[str, Iterable[str]], known: Mapping[str, int]) ->
     return set(partitioned) == set(known)
 
 
-def _write_store_files(publication: Publication) -> None:
-    """Before anybody is led to the publication, so that its first pages are as fast as all others."""
+def _write_for_pages(publication: Publication, before: Iterable[Publication]) -> None:
+    """What pages read beside the publication: before anybody is led to it, so that its first are as fast as all others.
+
+    What cannot be written is told to the log: pages then take longer.
+    """
     opened = open_publication(publication)
     try:
+        with suppress(ServingError):
+            for last in before:
+                opened.share(open_publication(last))
+        at_hand.write(publication, opened.tables())
         write_missing(opened, (PAGES, CHANGES))
+    except (OSError, ServingError, duckdb.Error) as error:
+        _log.warning("what pages need of the publication %s is not at hand: %s", publication.id, error)
     finally:
         opened.connection.close()
 
 
 def _remove_leftovers(published: Path, kept: Iterable[Publication]) -> None:
-    names = {publication.file.name for publication in kept} | {LINK, POINTER}
-    for file in [*published.glob("serving-*.duckdb*"), *published.glob(f".*{_PARTIAL}*")]:
+    files = [file for publication in kept for file in (publication.file, at_hand.path_of(publication))]
+    names = {file.name for file in files} | {LINK, POINTER}
+    found = (published.glob(pattern) for pattern in ("serving-*.duckdb*", "serving-*.arrow", f".*{_PARTIAL}*"))
+    for file in chain.from_iterable(found):
         if file.name not in names:
             file.unlink(missing_ok=True)
 

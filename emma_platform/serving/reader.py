@@ -13,11 +13,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from emma_platform.model.access import EVERY_STORE, StoreScope
 from emma_platform.serving.contents import PRODUCT_OVERVIEW, SERVED
-from emma_platform.serving.listing import ADDENDS, LISTED, Listing
-from emma_platform.serving.opened import Opened, attach, open_named, open_newest
+from emma_platform.serving.listing import ADDENDS, LISTED, Listing, derived, listing
+from emma_platform.serving.opened import Opened, open_named, open_newest
 from emma_platform.serving.page_rows import HISTORY_COLUMNS, HISTORY_DAYS
 from emma_platform.serving.product_page import ProductPage, read_overview, read_page
 from emma_platform.serving.publication import Publication, ServingError, current
@@ -80,13 +81,11 @@ class Reader:
         Args:
             before: the reader that this one takes the place of; what is the same in both is taken over.
         """
-        was = before.listing(EVERY_STORE) if before else None
+        listed = self.listing(EVERY_STORE)
         if before is not None:
-            self._opened.share(before._opened)
-        listed = self._listing(EVERY_STORE, was)
-        for column, descending in was.orders if was else ():
-            listed.order(column, descending=descending)
+            listed.order_as(before.listing(EVERY_STORE))
         self.store_days(EVERY_STORE)
+        dict(self._opened.files)  # lays the files of every table out
 
     def tables(self) -> tuple[str, ...]:
         """The names of the published tables."""
@@ -95,6 +94,15 @@ class Reader:
     def stores(self, scope: StoreScope) -> tuple[str, ...]:
         """The stores that have rows, or stand in a stores file."""
         return self._opened.seen(scope)
+
+    def at_hand(self, scope: StoreScope, name: str) -> pa.Table:
+        """One of the tables of `at_hand`; who does not see every store gets the rows of those that may be seen."""
+        rows = self._opened.table(name)
+        return rows if scope.stores is None else rows.filter(pc.is_in(rows["store"], pa.array(sorted(scope.stores))))
+
+    def store_names(self, scope: StoreScope) -> dict[str, str]:
+        """The stores that a stores file gives a name, and that."""
+        return {store: name for store, name in self._opened.store_names.items() if name and scope.allows(store)}
 
     def rows(self, scope: StoreScope, name: str) -> int:
         """The rows of a table.
@@ -244,18 +252,16 @@ class Reader:
 
     def listing(self, scope: StoreScope) -> Listing:
         """The rows of the product list; made for the first who asks with this scope, kept for the others."""
-        return self._listing(scope)
-
-    def _listing(self, scope: StoreScope, before: Listing | None = None) -> Listing:
         opened = self._opened
 
-        def overview() -> pa.Table:
+        def made() -> Listing:
             if opened.overview is not None:
-                return opened.overview.within(scope, (*LISTED, *ADDENDS))
+                return opened.overview.listing(scope)
             rows = opened.rows(select(scope, PRODUCT_OVERVIEW.name, columns=[*LISTED, *ADDENDS]), batch_rows=100_000)
-            return rows.read_all().sort_by([("store", "ascending"), ("product", "ascending")])
+            ordered = rows.read_all().sort_by([("store", "ascending"), ("product", "ascending")])
+            return listing(ordered, derived(ordered))
 
-        return opened.listings.of(scope, overview, before)
+        return opened.listings.of(scope, made)
 
     def product(
         self,
@@ -290,7 +296,7 @@ class Reader:
         if not scope.whole:
             raise ServingError("SQL reads every store: only who may see all of them may ask in it")
         opened = self._opened
-        with attach(opened.publication) as connection:
+        with opened.held.attach() as connection:
             roots = connection.execute(
                 f"SELECT DISTINCT regexp_extract(path, '^(.*?/)store_key=', 1) FROM {SCHEMA}.publication_files"
             ).fetchall()

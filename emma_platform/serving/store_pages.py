@@ -1,15 +1,11 @@
-"""The rows behind the pages of one store as one file, read where it lies.
+"""The rows behind the pages of one store as one file, of which a page reads some 20 KB.
 
-Belongs here: the form of such a file, writing and opening it, finding a product's rows. Does not belong here: which
-rows there are and when the file is written (`store_files`).
-
-Rows lie in the file as Arrow has them in memory. So nothing is parsed or copied before a product's rows are taken, the
-processes that answer share the system's one copy, and a store takes no memory of theirs: a page reads some 20 KB.
+Belongs here: what lies in such a file, and finding a product's rows. Does not belong here: how it lies there
+(`arrow_file`), which rows there are and when the file is written (`store_files`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emma_platform.serving import arrow_file
 from emma_platform.serving.remembered import Remembered
 from emma_platform.serving.runs import Places, runs
 
@@ -73,14 +70,7 @@ def write(file: Path, tables: Mapping[str, pa.Table]) -> None:
             of_all = np.zeros(len(products), dtype=np.int64)
             of_all[at] = values
             places[column] = of_all
-    unfinished = file.with_name(f".{file.name}.partial")
-    with unfinished.open("wb") as handle:
-        for rows in (pa.table(places), *tables.values()):
-            with pa.ipc.new_stream(handle, rows.schema) as stream:
-                stream.write_batch(_one_batch(rows))
-        handle.flush()
-        os.fsync(handle.fileno())
-    unfinished.replace(file)
+    arrow_file.write(file, (pa.table(places), *tables.values()))
 
 
 _open = Remembered[StoreRows](_MOST_OPEN)
@@ -98,19 +88,9 @@ def opened(file: Path, names: tuple[str, ...]) -> StoreRows | None:
 
 
 def _read(file: Path, names: tuple[str, ...]) -> StoreRows:
-    # Closing gives the handle back; what is mapped stays as long as rows of it are held.
-    with pa.memory_map(str(file)) as mapped:
-        places, *tables = (_one_batch(pa.ipc.open_stream(mapped).read_all()) for _ in ("places", *names))
+    places, *tables = arrow_file.mapped(file, 1 + len(names))
     return StoreRows(
         places[_PRODUCT],
         dict(zip(names, tables, strict=True)),
         {name: (places[f"{name}.first"].to_numpy(), places[f"{name}.count"].to_numpy()) for name in names},
     )
-
-
-def _one_batch(rows: pa.Table) -> pa.RecordBatch:
-    """The rows as one batch: without a copy where they are in one piece."""
-    columns: list[Any] = [
-        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in rows.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)

@@ -1,20 +1,17 @@
 """Which publication a page shows, and the names in it.
 
-Belongs here: the reader a request is answered from, and the few names that every page needs, kept by publication. Does
-not belong here: opening publications (`current`) and the figures of a page.
+Belongs here: the reader a request is answered from, and the few names that every page needs. Does not belong here:
+opening publications (`current`) and the figures of a page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from emma_platform.model.access import EVERY_STORE, StoreScope
+from emma_platform.model.access import StoreScope
 from emma_platform.serving.publication import Publication, publications
 from emma_platform.serving.reader import Reader
 from emma_platform.settings import Settings
@@ -41,12 +38,12 @@ class Shown:
 
     def store_names(self, scope: StoreScope) -> dict[str, str]:
         """The stores that may be seen, each with its name where the stores file gives one."""
-        named = _store_names(self.reader)
+        named = self.reader.store_names(scope)
         return {store: named.get(store, store) for store in self.reader.stores(scope)}
 
     def store_name(self, store: str) -> str:
         """The name of a store that may be seen."""
-        return _store_names(self.reader).get(store, store)
+        return self.reader.store_names(StoreScope.of(store)).get(store, store)
 
 
 async def shown_here(request: Request, known_on: str | None = None) -> Shown:
@@ -72,14 +69,3 @@ def shown(request: Request, known_on: str | None = None) -> Shown:
     reader = current.newest() if known_on is None else current.known_on(known_on)
     request.state.publication = reader.publication.id
     return Shown(reader, known_on, request.app.state.settings)
-
-
-_STORE_NAMES: WeakKeyDictionary[Reader, Mapping[str, str]] = WeakKeyDictionary()
-
-
-def _store_names(reader: Reader) -> Mapping[str, str]:
-    """The names in the stores file; a reader stays with one publication, so they are read once."""
-    if reader not in _STORE_NAMES:
-        stores: list[dict[str, Any]] = reader.table(EVERY_STORE, "stores", columns=("store", "name")).to_pylist()
-        _STORE_NAMES[reader] = {row["store"]: row["name"] for row in stores if row["name"]}
-    return _STORE_NAMES[reader]

@@ -22,6 +22,7 @@ from emma_platform.pipeline.run import run_maintenance, run_rebuild, run_update
 from emma_platform.recompute.platform import Observer
 from emma_platform.recompute.reporting import work_left
 from emma_platform.recompute.status import status
+from emma_platform.serving.at_hand import path_of
 from emma_platform.serving.publication import LINK, POINTER, publications
 from emma_platform.serving.reader import Reader
 from emma_platform.serving.store_files import FOLDER
@@ -204,7 +205,8 @@ def assert_told(home: DagsterHome) -> None:
 def leftovers(home: Home) -> list[str]:
     """Files that are of no further use to anyone, below the home."""
     published, root = home.settings.published, home.settings.home
-    kept = {LINK, POINTER, FOLDER, *(publication.file.name for publication in publications(published))}
+    files = [file for one in publications(published) for file in (one.file, path_of(one))]
+    kept = {LINK, POINTER, FOLDER, *(file.name for file in files)}
     found = [path for path in published.iterdir() if path.name not in kept]
     found += [path for path in (published / FOLDER).iterdir() if path.suffix != ".arrow"]
     found += home.settings.archive.rglob("*.part")

@@ -172,20 +172,6 @@ def test_only_the_file_of_a_store_that_changed_is_written_and_the_one_before_sta
     assert len({str(page.overview["recommended_price"]) for page in pages}) == len(pages)
 
 
-def test_a_newer_publication_takes_over_what_is_the_same(tmp_path: Path) -> None:
-    store, folder = DeltaStore(tmp_path / "lake"), tmp_path / "p"
-    versions = chain.fill(store, days=chain.days_before(40))
-    publish(store, versions=versions, published=folder, publication_id="one", at=chain.AT, keep=2)
-    before = open_newest(folder)
-    older = chain.rows("product_kpis", stores=["S002"], days=chain.days_before(50), products=["P1"])
-    versions["product_kpis"] = store.commit("product_kpis", older, Stores({"S002"}), {})
-    publish(store, versions=versions, published=folder, publication_id="two", at=chain.AT, keep=2)
-    newest, cold = open_newest(folder), open_newest(folder)
-    newest.share(before)
-    assert newest.promotions is before.promotions
-    assert newest.first_days == cold.first_days != before.first_days
-
-
 def test_each_store_has_the_days_before_its_own_last_one(tmp_path: Path) -> None:
     store, folder = DeltaStore(tmp_path / "lake"), tmp_path / "p"
     versions = chain.fill(store, days=chain.days_before(100))

@@ -181,13 +181,16 @@ def test_old_publications_and_leftovers_go(put: Publish, published: Path) -> Non
         ".serving-x.duckdb.partial",
         ".serving-x.duckdb.partial.wal",
         "serving-y.duckdb",
+        "serving-y.arrow",
+        ".serving-y.arrow.partial",
         ".current.json.partial",
     ):
         (published / name).write_text("left by a crash")
     put(1, keep=2)
     put(2, keep=2)
     assert sorted(path.name for path in published.iterdir()) == [
-        "current.json", "pages", "serving-p1.duckdb", "serving-p2.duckdb", "serving.duckdb",
+        "current.json", "pages", "serving-p1.arrow", "serving-p1.duckdb", "serving-p2.arrow", "serving-p2.duckdb",
+        "serving.duckdb",
     ]  # fmt: skip
 
 

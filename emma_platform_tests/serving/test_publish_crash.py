@@ -129,5 +129,5 @@ def test_a_killed_publisher_leaves_a_whole_publication(lake: Lake, published: Pa
         check=True,
         capture_output=True,
     )
-    assert len(list(published.iterdir())) == 5
+    assert len(list(published.iterdir())) == 7
     assert not list(published.rglob("*.partial"))

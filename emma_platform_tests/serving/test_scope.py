@@ -75,6 +75,7 @@ def each(*asked: Any) -> list[Any]:
     return [*asked, *SEEN, HIDDEN, "no such store"]
 
 
+AT_HAND = ("stores", "first_days", "last_days", "received")
 LIVES = [(store, chain.days_before(40)[0], date.max) for store in each()]
 """Store, first and last day, as `kept_changes` has them."""
 
@@ -144,6 +145,8 @@ def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
             partial(change_rows, kpi="units", periods=WEEKS, lives=((s, date.min, date.max),)) for s in each()
         ],
         "kept_change": [partial(kept_change, kpi="units", periods=MONTHS, lives=(life,)) for life in LIVES],
+        "Reader.at_hand": [partial(Reader.at_hand, name=name) for name in AT_HAND],
+        "Reader.store_names": [Reader.store_names],
         "Reader.store_rows": [partial(kept, store=store) for store in each()],
         "report_card": keyword(report_card, stores=[None, *([s] for s in each())], by=["store", "category", "product"]),
         "sum_ahead": keyword(sum_ahead, stores=[None, *([store] for store in each())]),
