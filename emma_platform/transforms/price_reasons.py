@@ -102,7 +102,9 @@ def _but(case: Case, facts: Facts) -> Texts:
     """What another price may bring, and why it is not charged for all that."""
     other = _number(facts.other)
     if case is Case.NOT_WORTH:
-        more = _join(other, " would bring about ", _number(facts.other_gain), " more profit over 28 days, ")
+        # Rounded up, a gain could read as the very cost that it is below.
+        gain = _number(np.floor(facts.other_gain * 100.0) / 100.0)
+        more = _join(other, " would bring about ", gain, " more profit over 28 days, ")
         return _join(more, "less than changing a price costs (", _number(facts.change_cost), ").")
     if case is Case.NOT_SEEN:
         more = _join(other, " may earn more, but this price has not been paid for some time: ")
