@@ -34,7 +34,8 @@ NOTE = (
     "from the first day on which a price is charged outside promotions). The rival "
     "has the same cleaned sales, costs and current prices: for each store and product an ordinary regression of log "
     "weekly units on log mean price, from its elasticity e the price cost * e / (1 + e), or the highest allowed where "
-    "demand is inelastic, as the nearest price that the same step, margin and endings allow. Chains are the same in "
+    "demand is inelastic, as the nearest price that the same step, margin and endings allow. Changing a price costs "
+    "neither the best prices nor the rival anything; the platform leaves gains below its cost. Chains are the same in "
     "each repeat: the figures are sums over the chains, not medians. The platform's rules were chosen on other chains."
 )
 
