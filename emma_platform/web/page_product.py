@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,8 +24,6 @@ from emma_platform.serving.freshness import freshness
 from emma_platform.serving.periods import DEFAULT_DAYS, Period
 from emma_platform.serving.price_curve import PriceCurve, price_curve
 from emma_platform.serving.product_page import ProductPage
-from emma_platform.serving.publication import ServingError
-from emma_platform.serving.remembered import Remembered
 from emma_platform.web import charts, words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.filters import Filters
@@ -59,8 +56,6 @@ _SAID = (
 """What the page says of `product_overview`; a value more takes 3 µs."""
 
 _ACCURACY = ("horizon_days", "actual_units", "forecast_units", "coverage_80", "skill_vs_seasonal_naive", "shown")
-
-_prepared = Remembered[None](1_000)
 
 
 def product_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
@@ -164,16 +159,6 @@ def title_values(shown: Shown, scope: StoreScope, store: str, product: str) -> d
         "store_name": shown.store_name(store),
         "here": product_path(store, product),
     }
-
-
-def prepare_why(shown: Shown, scope: StoreScope, store: str) -> None:
-    """Split the changes of a store while somebody reads the page of a product: why it moved is asked for next."""
-
-    def prepare() -> None:
-        with suppress(ServingError):
-            _change_of(shown, scope, store, "revenue")
-
-    _prepared.of((shown.reader.publication.file, scope, store), prepare)
 
 
 def _change_of(shown: Shown, scope: StoreScope, store: str, kpi: str, product: str | None = None) -> Change:

@@ -13,7 +13,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.background import BackgroundTask
 
 from emma_platform.model.access import Permission
 from emma_platform.serving.advice import AdviceError
@@ -24,7 +23,7 @@ from emma_platform.web.deciding import decide_as
 from emma_platform.web.filters import Filters
 from emma_platform.web.page_glossary import glossary_values
 from emma_platform.web.page_list import list_values
-from emma_platform.web.page_product import WHY, advice_values, prepare_why, product_values, title_values, why_values
+from emma_platform.web.page_product import WHY, advice_values, product_values, title_values, why_values
 from emma_platform.web.publication_shown import Shown, shown, shown_here
 from emma_platform.web.rendering import is_partial, render
 
@@ -56,11 +55,8 @@ def product(
         return render(request, part, _frame(shown) | list_values(shown, signed.scope, query))
     values = _frame(shown) | product_values(shown, signed.scope, store, product)
     if is_partial(request):
-        response = render(request, "product.html", values | {"list_query": query.address()})
-    else:
-        response = render(request, "products.html", list_values(shown, signed.scope, query) | values)
-    response.background = BackgroundTask(prepare_why, shown, signed.scope, store)
-    return response
+        return render(request, "product.html", values | {"list_query": query.address()})
+    return render(request, "products.html", list_values(shown, signed.scope, query) | values)
 
 
 @router.get("/products/{store_segment}/{product_segment}/why/{kpi}")
