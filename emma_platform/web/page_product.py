@@ -21,7 +21,7 @@ from emma_platform.model.estimates import PRICE_GUARDRAILS
 from emma_platform.serving.advice import Advice, AdviceError, advice_for
 from emma_platform.serving.changes import Change, explain_change
 from emma_platform.serving.freshness import freshness
-from emma_platform.serving.periods import DEFAULT_DAYS, Period
+from emma_platform.serving.periods import DEFAULT_DAYS, last_periods
 from emma_platform.serving.price_curve import PriceCurve, price_curve
 from emma_platform.serving.product_page import ProductPage
 from emma_platform.web import charts, words
@@ -163,8 +163,7 @@ def title_values(shown: Shown, scope: StoreScope, store: str, product: str) -> d
 
 def _change_of(shown: Shown, scope: StoreScope, store: str, kpi: str, product: str | None = None) -> Change:
     last_day = shown.reader.last_days(scope).get(store, date.min + timedelta(days=2 * DEFAULT_DAYS))
-    second = Period(last_day - timedelta(days=DEFAULT_DAYS - 1), last_day)
-    return explain_change(shown.reader, scope, kpi, second.before(), second, stores=[store], product=product)
+    return explain_change(shown.reader, scope, kpi, *last_periods(last_day), stores=[store], product=product)
 
 
 def _name(shown: Shown, scope: StoreScope, store: str, product: str) -> str:
