@@ -267,7 +267,7 @@ def _sweep(folder: Path, needed: Collection[str], newest: int, oldest: float) ->
 
 
 def _without(entries: Collection[Entry], others: Collection[Entry]) -> list[Entry]:
-    """The entries whose file is not among the others."""
+    """The entries whose file is not among the others: Delta allows no commit that adds and removes the same one."""
     known = {entry.path for entry in others}
     return [entry for entry in entries if entry.path not in known]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +53,22 @@ def test_one_file_a_place_however_often_it_changes(root: Path) -> None:
         store.commit("stock", stock(*((n, day, "p", 1) for n in "ab")), Days({n: frozenset([day]) for n in "ab"}), {})
     assert len(store.files("stock").paths) == 4
     assert len(store.files("stock", stores=["a"]).paths) == 2
+
+
+def test_going_back_touches_the_files_that_differ_only(root: Path) -> None:
+    """Delta allows no commit that adds and removes the same file; other readers would read all of the table anew."""
+    store = DeltaStore(root)
+    store.commit("stock", stock(("a", D1, "p", 1), ("b", D1, "p", 2)), Whole(), {})
+    (before,) = store.files("stock", stores=["a"]).paths
+    store.commit("stock", stock(("a", D1, "p", 9)), Days({"a": frozenset([D1])}), {})
+    (after,) = store.files("stock", stores=["a"]).paths
+    store.restore("stock", 0)
+    log = root / "stock" / "_delta_log" / f"{store.version('stock'):020d}.json"
+    actions = [action for line in log.read_text("utf-8").splitlines() for action in json.loads(line).items()]
+    assert sorted((kind, unquote(said["path"])) for kind, said in actions if "path" in said) == [
+        ("add", Path(before).relative_to(root / "stock").as_posix()),
+        ("remove", Path(after).relative_to(root / "stock").as_posix()),
+    ]
 
 
 def test_partition_values_are_ascii_and_never_empty(root: Path) -> None:
