@@ -1,7 +1,9 @@
-"""What holds for all tests: the long ones begin first, examples may take their time, and migrations are read once."""
+"""What holds for all tests: loops are compiled once and migrations read once, the long tests begin first."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,12 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before several processes begin, one compiles what else each of them would: see `compiled`."""
+    if session.config.getoption("numprocesses", default=None):
+        subprocess.run([sys.executable, "-m", "emma_platform_tests.compiled"], check=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
