@@ -22,7 +22,7 @@ def _contents(folder: Path, deliveries: int = 1, **settings: object) -> dict[tup
     Its files arrive at once, or in so many deliveries in an order of chance, each computed before the next.
     """
     home = Home(folder, **settings)
-    chain = make_chain(stores=3, products=12, days=90, last_day=NOW.date() - timedelta(1), seed=3)
+    chain = make_chain(stores=2, products=8, days=75, last_day=NOW.date() - timedelta(1), seed=3)
     write_sources_yaml(folder)
     sent = folder / "sent"
     write_landing(chain, sent)
@@ -47,9 +47,9 @@ def test_threads_batches_and_the_order_of_arrival_change_nothing(
     many = _contents(tmp_path / "many", threads=4)
     late = _contents(tmp_path / "late", deliveries=3, threads=2, batch_megabytes=1)
     monkeypatch.setattr(stages, "CLEAN_LINES", 200)
-    monkeypatch.setattr(stages, "KPI_ROWS", 500)
+    monkeypatch.setattr(stages, "KPI_ROWS", 300)
     monkeypatch.setattr(store_stages, "DEMAND_ROWS", 1)
     one = _contents(tmp_path / "one", threads=1, batch_megabytes=1)
-    assert len(many) > 1000
+    assert len(many) > 500
     assert one == many
     assert late == many

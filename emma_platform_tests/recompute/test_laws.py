@@ -34,7 +34,7 @@ from emma_platform_tests.recompute.home import Home
 from emma_platform_tests.recompute.life import Life, Moment, Rows, State, begin, live, settled
 from emma_platform_tests.recompute.shrink import smallest
 
-HISTORIES = int(os.environ.get("EMMA_TEST_HISTORIES", "8"))
+HISTORIES = int(os.environ.get("EMMA_TEST_HISTORIES", "5"))
 TOGETHER = {
     "set_aside_rows": "clean_sales", "sales_forecast_totals": "sales_forecast", "forecast_scores": "sales_forecast",
     "forecast_accuracy": "sales_forecast", "probable_stock_outs": "price_evidence",

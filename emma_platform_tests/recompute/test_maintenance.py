@@ -94,7 +94,7 @@ _step = st.one_of(
 
 
 @settings(
-    max_examples=int(os.environ.get("EMMA_TEST_HISTORIES", "20")) // 4,
+    max_examples=int(os.environ.get("EMMA_TEST_HISTORIES", "12")) // 4,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

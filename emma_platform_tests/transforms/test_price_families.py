@@ -63,8 +63,25 @@ def in_order(goods, families, sizes, prices):
     return True
 
 
+def choices(goods, unit, ladders, change_cost):
+    """What products of one group may do: keep today's prices, or take one price that is worth its changes.
+
+    Each with the gain of it, and what the changes leave of that.
+    """
+    now = tuple(goods[one][0] for one in unit)
+    common = set.intersection(*(set(ladders[one]) for one in unit))
+    found = []
+    for prices in {now, *((price,) * len(unit) for price in common)}:
+        gains = [ladders[one][price] for one, price in zip(unit, prices, strict=True)]
+        gain, bound = (sum(column) for column in zip(*gains, strict=True))
+        cost = change_cost * sum(price != today for price, today in zip(prices, now, strict=True))
+        if prices == now or (gain >= max(cost, 0.01) and bound > 0):
+            found.append((dict(zip(unit, prices, strict=True)), gain, gain - cost))
+    return found
+
+
 def search(goods, groups, families, sizes, without=None, change_cost=0.0):
-    """The highest joint gain that ties allow, by trying every combination of prices, and the prices.
+    """The highest joint gain that ties allow, by trying every combination of choices, and the prices.
 
     Highest less what the changes cost, which each group must gain.
     """
@@ -74,21 +91,14 @@ def search(goods, groups, families, sizes, without=None, change_cost=0.0):
     members = {}
     for place, group in enumerate(groups):
         members.setdefault(group or place, []).append(place)
-    best, most = (0.0, tuple(price for price, *_ in goods)), 0.0
-    for prices in combinations(*ladders):
-        gains = [ladder[price] for ladder, price in zip(ladders, prices, strict=True)]
-        for unit in members.values():
-            changed = [one for one in unit if prices[one] != goods[one][0]]
-            if changed and len({prices[one] for one in unit}) > 1:
-                break
-            gained, bound = (sum(gains[one][k] for one in unit) for k in (0, 1))
-            if changed and (gained < max(change_cost * len(changed), 0.01) or bound <= 0):
-                break
-        else:
-            total = sum(gain for gain, _ in gains)
-            left = total - change_cost * sum(price != now for price, (now, *_) in zip(prices, goods, strict=True))
-            if left > most + 1e-9 and in_order(goods, families, sizes, prices):
-                best, most = (total, prices), left
+    best, most = (0.0, [price for price, *_ in goods]), 0.0
+    for chosen in combinations(*(choices(goods, unit, ladders, change_cost) for unit in members.values())):
+        left = sum(left for *_, left in chosen)
+        if left > most + 1e-9:
+            by_place = {place: price for prices, *_ in chosen for place, price in prices.items()}
+            prices = [by_place[place] for place in range(len(goods))]
+            if in_order(goods, families, sizes, prices):
+                best, most = (sum(gain for _, gain, _ in chosen), prices), left
     return best
 
 
@@ -116,7 +126,7 @@ def test_prices_and_the_cost_of_every_tie_equal_an_exhaustive_search(chain, chan
     known = [(price, round(cost, 2), *rest) for price, cost, *rest in known]
     rows = advise(known, change_cost=change_cost, price_group=groups, pack_family=families, pack_size=sizes)
     _, prices = search(known, groups, families, sizes, change_cost=change_cost)
-    assert [row["recommended_price"] for row in rows] == pytest.approx(list(prices))
+    assert [row["recommended_price"] for row in rows] == pytest.approx(prices)
     for row, price, (now, *_) in zip(rows, prices, known, strict=True):
         assert row["status"] == ("recommend" if price != now else "hold")
     for some in components(groups, families):
