@@ -24,7 +24,7 @@ def current(settings: Settings) -> dict[str, str]:
     Empty for a table that the settings do without.
     """
     history = str(settings.forecast_history_days)
-    holidays = (source("public_holidays"), version("holidays"))
+    holidays = (source("public_holidays"), _installed("holidays"))
     guardrails = (
         str(settings.minimum_margin_pct),
         str(settings.largest_step_pct),
