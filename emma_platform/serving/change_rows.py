@@ -54,12 +54,8 @@ def change_rows(reader: Reader, scope: StoreScope, kpi: str, periods: Periods, l
     at_hand = kept_change(reader, scope, kpi, periods, lives)
     if at_hand is not None:
         return at_hand
-    file = reader.publication.file
+    holds = reader.stays()
     asked = (content(reader, scope, periods, stores), periods, lives)
-
-    def holds() -> bool:
-        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
-        return reader.publication.file == file
 
     def split() -> pa.Table:
         found = _kept.of(asked, lambda: sums(reader, scope, periods, lives), holds=holds)

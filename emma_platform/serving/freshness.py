@@ -83,13 +83,8 @@ _remembered = Remembered[Freshness](REMEMBERED)
 
 def freshness(reader: Reader, scope: StoreScope) -> Freshness:
     """How fresh the publication is that a reader reads."""
-    file = reader.publication.file
-
-    def holds() -> bool:
-        # A reader may have moved on meanwhile; what it read then is not of the publication asked for.
-        return reader.publication.file == file
-
-    return _remembered.of((file, scope), lambda: _read(reader, scope), holds=holds)
+    holds = reader.stays()
+    return _remembered.of((reader.publication.file, scope), lambda: _read(reader, scope), holds=holds)
 
 
 def _states(reader: Reader, scope: StoreScope) -> Mapping[str, int]:

@@ -82,7 +82,7 @@ SHORT_COVER_DAYS = 7
 
 
 _MOST_KEPT = 8
-"""Scopes whose lists stay in memory: the rows of every store take 7 MB at 20,000, those of a scope their part of it."""
+"""Scopes whose lists stay in memory: the rows of 20,000 take 7 MB, of every store none, which lie in a file."""
 
 
 class Attention(StrEnum):

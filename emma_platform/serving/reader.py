@@ -6,7 +6,7 @@ files for people (`export`) and publishing (`publish`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ class Reader:
     def publication(self) -> Publication:
         """The publication that is read; its `rows` count every store's."""
         return self._opened.publication
+
+    def stays(self) -> Callable[[], bool]:
+        """A question for later: does it still read this publication, and was what it read meanwhile of this one?"""
+        opened = self._opened
+        return lambda: self._opened is opened
 
     def refresh(self) -> bool:
         """Follow the pointer; True when it had moved. Calls that run meanwhile finish on the publication before."""

@@ -61,7 +61,7 @@ SPAN = {"first_day": chain.LAST_DAY - timedelta(3), "last_day": chain.LAST_DAY}
 SECOND = Period(chain.LAST_DAY - timedelta(6), chain.LAST_DAY)
 WEEKS = (SECOND.before(), SECOND)
 MONTHS = last_periods(chain.LAST_DAY)
-NO_ROWS_OF_STORES = {"open", "refresh", "tables", "warm"}
+NO_ROWS_OF_STORES = {"open", "refresh", "stays", "tables", "warm"}
 """Methods of the reader that say nothing of any store."""
 
 ONLY_REFUSES = {"Reader.check_stores"}
@@ -75,7 +75,7 @@ def each(*asked: Any) -> list[Any]:
     return [*asked, *SEEN, HIDDEN, "no such store"]
 
 
-AT_HAND = ("stores", "first_days", "last_days", "received")
+AT_HAND = ("stores", "first_days", "last_days", "promotions", "received", "file_states")
 LIVES = [(store, chain.days_before(40)[0], date.max) for store in each()]
 """Store, first and last day, as `kept_changes` has them."""
 
