@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from emma_platform.serving.price_curve import PriceCurve
 from emma_platform.serving.product_page import ProductPage
@@ -26,15 +27,16 @@ HORIZONS = (1, 7, 28)
 EPOCH = date(1970, 1, 1)
 
 
-def sparklines(texts: Sequence[str]) -> MarkupColumn:
+def sparklines(texts: pa.ChunkedArray[Any]) -> MarkupColumn:
     """Lines of values as SVG, from zero up; empty where there is nothing to show.
 
     Args:
         texts: the values of each line, separated by blanks; all have equally many.
     """
-    if not texts:
+    if not len(texts):
         return MarkupColumn()
-    values = np.array(" ".join(texts).split(), dtype=np.float64).reshape(len(texts), -1)
+    found = cast("Any", pc.split_pattern)(texts, " ").combine_chunks()
+    values = found.flatten().cast(pa.float64()).to_numpy().reshape(len(texts), -1)
     highest = values.max(axis=1, keepdims=True)
     shares = np.divide(values, highest, out=np.zeros_like(values), where=(values > 0) & (highest > 0))
     heights = HEIGHT - 1.5 - (HEIGHT - 3) * shares
@@ -74,13 +76,13 @@ def fan(page: ProductPage) -> dict[str, Any]:
     drawn: list[float | None] = [0.0] * known + [None] * (last - first + 1 - known)
     for day, units in zip(sold, values(page.kpis, "sold_units"), strict=True):
         if day - first < known:
-            drawn[day - first] = _rounded(units, 3)
+            drawn[day - first] = None if units is None else round(units, 3)
 
     def line(figures: Iterable[tuple[int, float | None]]) -> list[float | None]:
         found: list[float | None] = [None] * len(drawn)
         for day, figure in figures:
-            if first <= day <= last:
-                found[day - first] = _rounded(figure)
+            if figure is not None and first <= day <= last:
+                found[day - first] = round(figure, 2)
         return found
 
     past: dict[int, list[tuple[int, float | None]]] = {horizon: [] for horizon in HORIZONS}
@@ -101,7 +103,10 @@ def fan(page: ProductPage) -> dict[str, Any]:
 
 def values(rows: pa.Table, name: str) -> list[float | None]:
     """A column of numbers as floats; a page's table may have neither rows nor columns."""
-    return rows[name].cast(pa.float64()).to_pylist() if rows.num_rows else []
+    if not rows.num_rows:
+        return []
+    column = rows[name]
+    return (column if column.type == pa.float64() else column.cast(pa.float64())).to_pylist()
 
 
 def days(rows: pa.Table, name: str) -> list[int]:
@@ -154,10 +159,6 @@ def curve_sentence(found: PriceCurve, row: Mapping[str, Any]) -> str:
         more = f"{words.money(abs(gain))} {'more' if gain >= 0 else 'less'}"
         said += f", at {words.price(row['recommended_price'])} about {more}"
     return f"{said}. Prices from {low} to {high} are allowed."
-
-
-def _rounded(value: float | None, digits: int = 2) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def _spans(rows: pa.Table, first: int, last: int) -> list[list[int]]:

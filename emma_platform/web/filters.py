@@ -66,10 +66,10 @@ class Question(BaseModel):
         said: list[str] = []
         for name, default in _defaults(type(self)):
             value = asked[name]
-            if isinstance(default, tuple):
-                said += [f"{name}={quote_plus(str(each) or EMPTY)}" for each in sorted(set(value))]
-            elif value != default:
-                said.append(f"{name}={quote_plus(str(value))}")
+            if value == default:
+                continue
+            several = sorted(set(value)) if isinstance(default, tuple) else [value]
+            said += [f"{name}={quote_plus(str(each) or EMPTY)}" for each in several]
         return "&".join(said)
 
     def address(self, **changed: object) -> str:

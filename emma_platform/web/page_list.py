@@ -205,7 +205,7 @@ def row_words(rows: pa.Table, names: Mapping[str, str], query: Filters) -> dict[
         "name": [name or product for name, product in zip(column("name"), products, strict=True)],
         "code": products,
         "store": [names.get(store, store) for store in stores],
-        "spark": charts.sparklines(column("units_by_day_30d")),
+        "spark": charts.sparklines(rows["units_by_day_30d"]),
         "revenue": list(map(words.count, revenue)),
         "steady": [told is not None or change is None for change, told in zip(growth, trend, strict=True)],
         "mood": [mood for mood, _, _ in moves],

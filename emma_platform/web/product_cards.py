@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+
+import pyarrow as pa
 
 from emma_platform.serving.listing import STEADY_DAYS
 from emma_platform.serving.periods import DEFAULT_DAYS
@@ -48,7 +51,8 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
     """The six key figures; those that nothing is known of say so."""
     if row is None:
         return []
-    now, before = _sums(page, row["day"])
+    compared = _compared(page.kpis.select(["day", *_SUMMED]), row["day"])
+    now, before = map(_sums, compared)
     margin = _change(now["gross_margin"], before["gross_margin"])
     sold, brought = before["sold_units"], before["sold_revenue"]
     price_before = brought / sold if brought and sold else None
@@ -74,7 +78,7 @@ def cards(page: ProductPage, row: Mapping[str, Any] | None) -> list[Card]:
              words.UNKNOWN if row["days_of_cover"] is None else f"{row['days_of_cover']:.0f} days",
              cover or "no stock count"),
     ]  # fmt: skip
-    rare = _selling_days(page, row["day"]) < STEADY_DAYS
+    rare = sum(1 for rows in compared for units in charts.values(rows, "sold_units") if units) < STEADY_DAYS
     return [replace(card, rare=rare and card.change_pct is not None and not card.neutral) for card in found]
 
 
@@ -90,21 +94,14 @@ def _change(now: float | Decimal | None, before: float | Decimal | None) -> floa
     return 100 * (float(now) / float(before) - 1)
 
 
-def _sums(page: ProductPage, last_day: date) -> list[Mapping[str, float | None]]:
-    """Sums of the 28 days that end on a day, and of the 28 before; None where a day's value is not known."""
-    days, last = charts.days(page.kpis, "day"), (last_day - charts.EPOCH).days
+def _compared(kpis: pa.Table, last_day: date) -> list[pa.Table]:
+    """The rows of the 28 days that end on a day, and of the 28 before."""
+    days, last = charts.days(kpis, "day"), (last_day - charts.EPOCH).days
     ends = [bisect_right(days, last - back) for back in (0, DEFAULT_DAYS, 2 * DEFAULT_DAYS)]
-    found: list[dict[str, float | None]] = [{}, {}]
-    for name in _SUMMED:
-        by_day = charts.values(page.kpis, name)
-        for sums, end, first in zip(found, ends[:2], ends[1:], strict=True):
-            known = [value for value in by_day[first:end] if value is not None]
-            sums[name] = sum(known) if len(known) == end - first else None
-    return [*found]
+    return [kpis.slice(first, end - first) for end, first in pairwise(ends)]
 
 
-def _selling_days(page: ProductPage, last_day: date) -> int:
-    """The days with a sale among those that are compared."""
-    first = (last_day - charts.EPOCH).days - 2 * DEFAULT_DAYS + 1
-    sold = zip(charts.days(page.kpis, "day"), charts.values(page.kpis, "sold_units"), strict=True)
-    return sum(1 for day, units in sold if day >= first and units)
+def _sums(rows: pa.Table) -> dict[str, float | None]:
+    """Sums of each column; None where a day's value is not known."""
+    by_day = {name: charts.values(rows, name) for name in _SUMMED}
+    return {name: None if None in values else sum(filter(None, values)) for name, values in by_day.items()}

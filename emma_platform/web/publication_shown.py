@@ -7,12 +7,14 @@ opening publications (`current`) and the figures of a page.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from emma_platform.model.access import StoreScope
-from emma_platform.serving.publication import Publication, publications
+from emma_platform.serving.publication import POINTER, Publication, publications
 from emma_platform.serving.reader import Reader
 from emma_platform.settings import Settings
 from emma_platform.web.current import CurrentReader
@@ -32,9 +34,14 @@ class Shown:
     known_on: str | None
     settings: Settings
 
-    def publications(self) -> list[Publication]:
+    def publications(self) -> tuple[Publication, ...]:
         """Those that can be read, newest first."""
-        return publications(self.settings.published)
+        published = self.settings.published
+        try:
+            found = (published / POINTER).stat()
+        except FileNotFoundError:
+            return ()
+        return _publications(published, (found.st_ino, found.st_mtime_ns, found.st_size))
 
     def store_names(self, scope: StoreScope) -> dict[str, str]:
         """The stores that may be seen, each with its name where the stores file gives one."""
@@ -69,3 +76,9 @@ def shown(request: Request, known_on: str | None = None) -> Shown:
     reader = current.newest() if known_on is None else current.known_on(known_on)
     request.state.publication = reader.publication.id
     return Shown(reader, known_on, request.app.state.settings)
+
+
+@lru_cache(maxsize=8)
+def _publications(published: Path, pointer: tuple[int, int, int]) -> tuple[Publication, ...]:  # noqa: ARG001 - its state
+    """What the pointer names, read again when it is another file: it is replaced, never written in."""
+    return tuple(publications(published))

@@ -45,7 +45,7 @@ def units(value: Amount | None) -> str:
     """Units: one decimal below ten."""
     if value is None:
         return UNKNOWN
-    return (f"{value:,.1f}".removesuffix(".0") if abs(float(value)) < 10 else f"{value:,.0f}").replace("-", "−")  # noqa: PLR2004
+    return (f"{value:.1f}".removesuffix(".0") if -10 < value < 10 else f"{value:,.0f}").replace("-", "−")  # noqa: PLR2004
 
 
 def rough(value: Amount | None) -> str:
@@ -115,7 +115,10 @@ def chance(probability: float | None) -> str:
     """A probability in words, for those who do not read percentages."""
     if probability is None:
         return "of unknown chance"
-    return next((said for least, said in _CHANCES if probability >= least), "as likely as not")
+    for least, said in _CHANCES:
+        if probability >= least:
+            return said
+    return "as likely as not"
 
 
 def price_hint(
@@ -161,15 +164,22 @@ def trend(change_pct: float | None) -> tuple[str, str, str]:
     """A change: class, arrow and what a screen reader says."""
     if change_pct is None:
         return "", "", "not known"
-    if abs(change_pct) < 1:
-        return "", "→", "about the same"
+    arrow = _arrow(change_pct)
+    if arrow == "→":
+        return "", arrow, "about the same"
     said = f"{abs(change_pct):.0f} percent"
-    return ("good", "▲", f"up {said}") if change_pct > 0 else ("bad", "▼", f"down {said}")
+    return ("good", arrow, f"up {said}") if change_pct > 0 else ("bad", arrow, f"down {said}")
 
 
 def trend_short(change_pct: float | None) -> str:
     """A change for the eye: `▲ 12 %`."""
-    return UNKNOWN if change_pct is None else f"{trend(change_pct)[1]} {abs(change_pct):,.0f} %"
+    return UNKNOWN if change_pct is None else f"{_arrow(change_pct)} {abs(change_pct):,.0f} %"
+
+
+def _arrow(change_pct: float) -> str:
+    if abs(change_pct) < 1:
+        return "→"
+    return "▲" if change_pct > 0 else "▼"
 
 
 _FILTERS = (

@@ -78,7 +78,7 @@ def test_without_sales_and_forecast_there_is_nothing_to_draw() -> None:
 @example([[2.2e-309]])
 @example([[1.0, 0.0, 60.0], [0.0, 0.0, 0.0]])
 def test_a_sparkline_goes_from_zero_to_its_largest_value(series: list[list[float]]) -> None:
-    drawn = charts.sparklines([" ".join(map(str, values)) for values in series])
+    drawn = charts.sparklines(pa.chunked_array([[" ".join(map(str, values)) for values in series]], pa.string()))
     for values, line in zip(series, drawn, strict=True):
         if max(values) <= 0:
             assert not line
