@@ -27,8 +27,8 @@ PARTS: tuple[Part, ...] = (
     Part("stock_outs", "Empty shelves", "units that could probably not be sold because the shelf was empty"),
     Part("price", "Prices", "the same units, paid for at other prices"),
     Part("cost", "Costs", "the same units, bought at other costs"),
-    Part("volume", "Volume", "more or fewer units in the category"),
-    Part("mix", "Mix", "the same number of units, of dearer or cheaper products of the category"),
+    Part("volume", "Demand", "more or fewer units of the whole category; more or fewer receipts"),
+    Part("mix", "Share of demand", "a product's share of its category; in a sum, dearer or cheaper products"),
 )
 """Every part; where two are of one size, the earlier stands first."""
 
