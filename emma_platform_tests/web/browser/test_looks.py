@@ -44,12 +44,19 @@ def test_axe_finds_nothing_on_other_pages(open_page: Open, address: str) -> None
     assert findings(open_page(address)) == []
 
 
+def sideways(page: Page) -> list[str]:
+    """The tables that are wider than the window leaves room for."""
+    wider = "wraps => wraps.filter(wrap => wrap.scrollWidth > wrap.clientWidth).map(wrap => wrap.ariaLabel)"
+    return list(page.locator(".table-wrap").evaluate_all(wider))
+
+
 def test_other_pages_fit_a_phone_in_the_dark(open_page: Open, keep: Keep) -> None:
     page = open_page("/glossary", width=390, height=844, color_scheme="dark")
     for address in OTHER_PAGES[1:]:
         page.goto(address)
         keep(page, f"phone{address.replace('/', '_')}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
+        assert sideways(page) == [], address
         assert page.locator("nav.places a").last.bounding_box()["x"] < 390  # type: ignore[index]
         assert findings(page) == [], address
 
@@ -62,6 +69,7 @@ def test_axe_finds_nothing_on_a_receipt(open_page: Open, keep: Keep, scheme: str
     expect(page.get_by_role("heading", name="Receipt", exact=True)).to_be_visible()
     keep(page, f"receipt_{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert sideways(page) == []
     assert findings(page) == []
 
 
