@@ -174,7 +174,7 @@ class _Wanted:
         if self.categories is not None:
             rows = rows.filter(pc.is_in(rows["category"], pa.array(sorted(self.categories), pa.string())))
         if self.product is not None:
-            rows = rows.filter(pc.field("product") == self.product)
+            rows = rows.filter(pc.equal(rows["product"], pa.scalar(self.product)))
         if not rows.num_rows:
             raise ServingError(
                 "nothing of what was asked for was sold in these periods, or its cost is not known; "

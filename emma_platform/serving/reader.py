@@ -219,11 +219,9 @@ class Reader:
         """
         opened = self._opened
         asked = opened.check_stores(select(scope, "product_kpis", stores=stores)).stores
-        return {
-            store: (first, opened.last_days[store])
-            for store, first in opened.first_days.items()
-            if asked is None or store in asked
-        }
+        known = opened.first_days
+        names = known if asked is None else sorted(asked & known.keys())
+        return {store: (known[store], opened.last_days[store]) for store in names}
 
     def last_days(self, scope: StoreScope) -> dict[str, date]:
         """Each store's last day with key figures."""
