@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Barrier
 
 import pyarrow as pa
 import pytest
@@ -88,6 +90,26 @@ def test_lists_pages_and_whys_attach_nothing(folder: Path, monkeypatch: pytest.M
         assert reader.store_names(scope)["S002"].startswith("name ")
     with pytest.raises(AttributeError):
         reader.table(EVERY_STORE, "products")
+
+
+def test_threads_that_ask_at_once_attach_it_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attached: list[Held] = []
+    attach = Held.attach
+
+    def counted(held: Held) -> object:
+        attached.append(held)
+        return attach(held)
+
+    monkeypatch.setattr(Held, "attach", counted)
+    reader, together = Reader(folder), Barrier(4)
+
+    def ask(_: int) -> int:
+        together.wait()
+        return reader.table(EVERY_STORE, "products").num_rows
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [3] * 4
+    assert len(attached) == 1
 
 
 @pytest.mark.parametrize(
