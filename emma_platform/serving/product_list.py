@@ -162,7 +162,7 @@ def product_list(
         needs={why: holds[shown].tolist() for why, holds in listed.attention.items()},
         offset=offset,
         next_offset=offset + limit if offset + limit < len(numbers) else None,
-        totals=_totals(listed, np.flatnonzero(chosen), partial(_interval, reader, scope, asked)),
+        totals=_totals(listed, chosen, partial(_interval, reader, scope, asked)),
         stores=listed.counts("store"),
         categories=listed.counts("category"),
     )
@@ -227,15 +227,18 @@ def _interval(reader: Reader, scope: StoreScope, asked: Asked, expected: float |
 
 
 def _totals(
-    listed: Listing, numbers: np.ndarray[Any, np.dtype[np.int64]], interval: Callable[[float | None], Interval]
+    listed: Listing, chosen: np.ndarray[Any, np.dtype[np.bool_]], interval: Callable[[float | None], Interval]
 ) -> Totals:
-    """Of the rows of these numbers: a store's are gathered in a tenth of the time that a mask over all rows takes."""
-    with_cost = numbers[listed.with_cost[numbers]]
+    numbers = np.flatnonzero(chosen)
+    # A store's rows are gathered by their numbers in half the time that a mask takes, and all rows are not gathered.
+    rows = numbers if len(numbers) < len(chosen) else slice(None)
+    costed = listed.with_cost[rows]
 
-    def total(name: str, of: np.ndarray[Any, np.dtype[np.int64]] = numbers) -> Decimal:
-        return Decimal(int(listed.amounts[name][of].sum())) / PARTS
+    def total(name: str, *, with_cost: bool = False) -> Decimal:
+        amounts = listed.amounts[name][rows]
+        return Decimal(int((amounts[costed] if with_cost else amounts).sum())) / PARTS
 
-    forecasts = listed.forecast[numbers]
+    forecasts = listed.forecast[rows]
     forecasts = forecasts[~np.isnan(forecasts)]
     expected = float(forecasts.sum()) if len(forecasts) else None
     low, high = interval(expected)
@@ -247,13 +250,13 @@ def _totals(
         revenue_28d=total("revenue_28d"),
         growth_wow_pct=_percent(total("revenue_7d") - total("revenue_previous_7d"), total("revenue_previous_7d")),
         growth_28d_pct=_percent(total("revenue_14d") - total("revenue_previous_14d"), total("revenue_previous_14d")),
-        gross_margin_28d=total("gross_margin_28d", with_cost) if len(with_cost) else None,
-        gross_margin_28d_pct=_percent(total("gross_margin_28d", with_cost), total("revenue_28d", with_cost)),
-        counted=int(np.count_nonzero(listed.counted[numbers])),
+        gross_margin_28d=total("gross_margin_28d", with_cost=True) if costed.any() else None,
+        gross_margin_28d_pct=_percent(total("gross_margin_28d", with_cost=True), total("revenue_28d", with_cost=True)),
+        counted=int(np.count_nonzero(listed.counted[rows])),
         forecast_units_28d=expected,
         forecast_units_28d_p10=low,
         forecast_units_28d_p90=high,
-        attention={why: int(np.count_nonzero(holds[numbers])) for why, holds in listed.attention.items()},
+        attention={why: int(np.count_nonzero(holds[rows])) for why, holds in listed.attention.items()},
     )
 
 

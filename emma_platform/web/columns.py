@@ -3,7 +3,7 @@
 Belongs here: filling a pattern. Does not belong here: the patterns, which are the markup of a row and stand in the
 templates, and the words in the columns (`page_list`, `page_product`).
 
-A template's loop escapes, looks up and joins value by value: 50 rows of the list take it 1.5 ms, and so 0.3 ms.
+A template's loop escapes, looks up and joins value by value: 50 rows of the list take it 1.5 ms, and this 0.4.
 """
 
 from __future__ import annotations

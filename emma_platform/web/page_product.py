@@ -7,7 +7,7 @@ Belongs here: choosing and arranging what the reader says of the product. Does n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -53,9 +53,10 @@ _SAID = (
     "recommendation_made_on", "recommendation_reason", "binding_constraint",
     *(f"{name}_cost" for name in PRICE_GUARDRAILS),
 )  # fmt: skip
-"""What the page says of `product_overview`; a value more takes 3 µs."""
-
+_RESPONSE = ("elasticity", "std_error", "note")
+_STOCK_OUT = ("evidence", "first_day", "last_day", "days", "lost_units", "lost_revenue")
 _ACCURACY = ("horizon_days", "actual_units", "forecast_units", "coverage_80", "skill_vs_seasonal_naive", "shown")
+"""What the page says of each table, first of `product_overview`; a value more takes 3 µs."""
 
 
 def product_values(shown: Shown, scope: StoreScope, store: str, product: str) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         ServingError: there is no such store or product.
     """
     page = shown.reader.product(scope, store, product)
-    row = next(iter(page.overview.select(_SAID).to_pylist()), None)
+    row = next(iter(_rows(page.overview, _SAID)), None)
     curve = price_curve(row, shown.settings) if row else None
     fan = charts.fan(page)
     named = row or _named(shown, scope, product)
@@ -91,9 +92,9 @@ def product_values(shown: Shown, scope: StoreScope, store: str, product: str) ->
         "curve_data": json.dumps(charts.curve(curve, row), separators=(",", ":")) if curve and row else None,
         "curve_sentence": charts.curve_sentence(curve, row) if curve and row else None,
         "guardrails": _guardrails(row),
-        "response": next(iter(page.response.to_pylist()), None),
-        "accuracy": page.accuracy.select(_ACCURACY).to_pylist(),
-        "stock_outs": page.stock_outs.slice(max(0, page.stock_outs.num_rows - 3)).to_pylist(),
+        "response": next(iter(_rows(page.response, _RESPONSE)), None),
+        "accuracy": _rows(page.accuracy, _ACCURACY),
+        "stock_outs": _rows(page.stock_outs, _STOCK_OUT)[-3:],
         "shelf": words.shelf(row["on_hand"], row["days_of_cover"], row["empty_shelf_since"])
         if row
         else ("", "not sold or counted lately"),
@@ -187,6 +188,10 @@ def _guardrails(row: Mapping[str, Any] | None) -> list[tuple[str, str, bool]]:
         for name, cost in costs
         if cost is not None and cost >= 0.005  # noqa: PLR2004 - less is no cent
     ]
+
+
+def _rows(table: pa.Table, columns: Sequence[str]) -> list[dict[str, Any]]:
+    return table.select(columns).to_pylist() if table.num_rows else []
 
 
 def _ahead_words(page: ProductPage) -> dict[str, list[str]]:
