@@ -19,8 +19,8 @@ SHAPES = {
     "small": Shape(stores=20, days=120, products=60, lines=100),
     "full": Shape(stores=100, days=365, products=60, lines=100),
 }
-CORRECTION_RUNS = {"tiny": 2, "small": WINDOW, "full": WINDOW}
-RIVAL_DAYS = {"tiny": 2, "small": 6, "full": 6}
+CORRECTION_RUNS = {"tiny": 1, "small": WINDOW, "full": WINDOW}
+RIVAL_DAYS = {"tiny": 1, "small": 6, "full": 6}
 RIVAL_STORES = {"tiny": 1, "small": 5, "full": 20}
 LEAST = 50
 NOTE = (
