@@ -62,6 +62,11 @@ class Reader:
         opened = self._opened
         return lambda: self._opened is opened
 
+    @property
+    def in_memory(self) -> bool:
+        """Lists, and the pages of products, wait for no file and no statement."""
+        return self._opened.at_hand is not None and self._opened.overview is not None
+
     def refresh(self) -> bool:
         """Follow the pointer; True when it had moved. Calls that run meanwhile finish on the publication before."""
         if self._pinned:
@@ -226,14 +231,6 @@ class Reader:
     def last_days(self, scope: StoreScope) -> dict[str, date]:
         """Each store's last day with key figures."""
         return {store: day for store, day in self._opened.last_days.items() if scope.allows(store)}
-
-    def overview(self, scope: StoreScope, store: str | None = None) -> pa.Table:
-        """`product_overview` of one store or of all, by store and product.
-
-        Raises:
-            ServingError: there is no such store.
-        """
-        return self.table(scope, PRODUCT_OVERVIEW.name, stores=None if store is None else [store])
 
     def overview_row(self, scope: StoreScope, store: str, product: str) -> pa.Table:
         """The row of `product_overview` of one product in one store, or none.

@@ -18,9 +18,14 @@ from emma_platform.web.page_changes import earlier_ones
 from emma_platform.web.publication_shown import Shown
 
 
+def is_new(signed: Signed, shown: Shown) -> bool:
+    """They look at a publication for the first time."""
+    return signed.seen is None and shown.known_on is None and _is_own(signed)
+
+
 def begin(request: Request, signed: Signed, shown: Shown) -> None:
     """Whoever is here for the first time has seen what is there now."""
-    if signed.seen is None and shown.known_on is None and _is_own(signed):
+    if is_new(signed, shown):
         _keep(request, signed, shown.reader.publication.id)
 
 

@@ -45,7 +45,7 @@ class Chain:
             self.store, versions=self.versions, published=folder or self.published,
             publication_id=f"p{self.number}", at=chain.AT, keep=2,
         )  # fmt: skip
-        return Reader(folder or self.published).overview(EVERY_STORE)
+        return Reader(folder or self.published).table(EVERY_STORE, "product_overview")
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_rows_order_and_totals(listed: Reader, asked: Asked, scope: StoreScope, 
         with pytest.raises(ServingError, match="there is no store"):
             product_list(listed, scope, asked)
         return
-    everything = listed.overview(scope).to_pylist()
+    everything = listed.table(scope, "product_overview").to_pylist()
     wanted = sorted((row for row in everything if is_asked(row, asked)), key=lambda row: place(row, asked))
     page = product_list(listed, scope, asked, offset=offset, limit=limit)
     shown = wanted[offset : offset + limit]
@@ -197,5 +197,5 @@ def test_days_without_a_row_are_zero_and_amounts_keep_their_decimals(tmp_path: P
     rows = rows.set_column(rows.schema.get_field_index("units"), "units", units.cast(pa.decimal128(18, 3)))
     versions = {"product_kpis": store.commit("product_kpis", rows, Whole(), {})}
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
-    (row,) = Reader(tmp_path / "p").overview(EVERY_STORE).to_pylist()
+    (row,) = Reader(tmp_path / "p").table(EVERY_STORE, "product_overview").to_pylist()
     assert row["units_by_day_30d"].split() == [*(["0.05", "-1.5", "100"] * 10)[:27], "0", "0.05", "-1.5"]

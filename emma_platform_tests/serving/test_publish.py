@@ -90,7 +90,7 @@ def test_stores_with_odd_names(odd_reader: Reader, name: str) -> None:
     assert by_reader["store"].unique().to_pylist() == [name]
     assert by_reader.num_rows == 9
     assert odd_reader.product(EVERY_STORE, name, "P1").kpis.num_rows == 3
-    assert odd_reader.overview(EVERY_STORE, name).num_rows == 3
+    assert odd_reader.table(EVERY_STORE, "product_overview", stores=[name]).num_rows == 3
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_an_empty_platform_publishes_every_table_without_rows(tmp_path: Path, pu
     reader = Reader(published)
     for name in reader.tables():
         assert reader.table(EVERY_STORE, name).schema == SERVED[name].arrow_schema()
-    assert reader.overview(EVERY_STORE).num_rows == 0
+    assert reader.table(EVERY_STORE, "product_overview").num_rows == 0
     assert reader.stores(EVERY_STORE) == ()
 
 
@@ -156,7 +156,7 @@ def test_a_version_whose_rows_are_gone(tmp_path: Path, published: Path) -> None:
     store.commit("product_kpis", empty, Days({"S001": frozenset({chain.LAST_DAY})}), {})
     version = store.version("product_kpis")
     publish(store, versions={"product_kpis": version}, published=published, publication_id="p", at=chain.AT, keep=1)
-    last = {(row["store"], row["day"]) for row in Reader(published).overview(EVERY_STORE).to_pylist()}
+    last = {(row["store"], row["day"]) for row in Reader(published).table(EVERY_STORE, "product_overview").to_pylist()}
     assert last == {("S001", chain.days_before(2)[0]), ("S002", chain.LAST_DAY)}
 
 

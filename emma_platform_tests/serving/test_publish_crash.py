@@ -55,7 +55,9 @@ def check_whole(reader: Reader) -> None:
     mark = int(reader.publication.id[1]) * 1000
     assert min(int(name.split()[1]) for name in reader.table(EVERY_STORE, "products")["name"].to_pylist()) == mark
     assert min(int(name.split()[1]) for name in reader.table(EVERY_STORE, "clean_sales")["receipt"].to_pylist()) == mark
-    assert min(int(name.split()[1]) for name in reader.overview(EVERY_STORE)["name"].to_pylist()) == mark
+    assert (
+        min(int(name.split()[1]) for name in reader.table(EVERY_STORE, "product_overview")["name"].to_pylist()) == mark
+    )
     assert reader.rows(EVERY_STORE, "clean_sales") == 240
 
 

@@ -113,7 +113,7 @@ def test_the_interval_of_the_sum_is_that_of_exponential_smoothing(
     widths = [(1 + ahead * alpha**2) ** 0.5 for ahead in range(28)]
     versions["sales_forecast"] = store.commit("sales_forecast", forecast_with_widths(widths), Whole(), {})
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
-    row = Reader(tmp_path / "p").overview(EVERY_STORE, "S001").to_pylist()[0]
+    row = Reader(tmp_path / "p").table(EVERY_STORE, "product_overview", stores=["S001"]).to_pylist()[0]
     assert row["forecast_units_28d"] == pytest.approx(1400)
     assert row["forecast_units_28d_p90"] == pytest.approx(1400 + 1.281552 * variance**0.5, rel=1e-6)
     assert row["forecast_units_28d_p10"] == pytest.approx(1400 - 1.281552 * variance**0.5, rel=1e-6)
@@ -126,7 +126,7 @@ def test_four_weeks_of_a_product_that_hardly_sells_have_an_interval_though_its_d
     assert set(rare["p975"].to_pylist()) == {0.0}
     versions["sales_forecast"] = store.commit("sales_forecast", rare, Whole(), {})
     publish(store, versions=versions, published=tmp_path / "p", publication_id="p", at=chain.AT, keep=1)
-    row = Reader(tmp_path / "p").overview(EVERY_STORE, "S001").to_pylist()[0]
+    row = Reader(tmp_path / "p").table(EVERY_STORE, "product_overview", stores=["S001"]).to_pylist()[0]
     assert row["forecast_units_28d"] == pytest.approx(1.4)
     assert row["forecast_units_28d_p10"] == 0.0
     assert row["forecast_units_28d_p90"] == pytest.approx(1.4 + 1.281552 * 1.4**0.5, rel=1e-6)

@@ -118,7 +118,6 @@ def calls(home: Path, earlier: Reader) -> dict[str, list[Question]]:
         "Reader.paths": of_tables(Reader.paths),
         "Reader.store_days": keyword(Reader.store_days, stores=[None, *([store] for store in each())]),
         "Reader.last_days": [Reader.last_days],
-        "Reader.overview": keyword(Reader.overview, store=each(None)),
         "Reader.overview_row": [partial(Reader.overview_row, store=s, product=p) for s in each() for p in ("P1", "P9")],
         "Reader.product": [partial(Reader.product, store=s, product=p) for s in each() for p in ("P1", "P9")],
         "Reader.ask": [

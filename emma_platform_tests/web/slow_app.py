@@ -36,7 +36,7 @@ def read(request: Request) -> dict[str, object]:
     """A list and two details, each a read of its own, of what should be one publication."""
     reader = request.app.state.current.newest()
     pages = [reader.product(EVERY_STORE, STORE, PRODUCT) for _ in range(2)]
-    overview = reader.overview(EVERY_STORE, STORE)
+    overview = reader.table(EVERY_STORE, "product_overview", stores=[STORE])
     return {
         "ids": sorted({reader.publication.id, *(page.publication for page in pages)}),
         "revenue": [overview["revenue"][0].as_py(), *(page.kpis["revenue"][-1].as_py() for page in pages)],

@@ -93,7 +93,7 @@ def test_a_sparkline_goes_from_zero_to_its_largest_value(series: list[list[float
 
 def test_sentences_say_what_the_figures_of_a_real_product_say(shared_home: Path) -> None:
     reader = Reader(shared_home / "published")
-    rows = reader.overview(EVERY_STORE).to_pylist()
+    rows = reader.table(EVERY_STORE, "product_overview").to_pylist()
     advised = next(row for row in rows if row["status"] == "recommend")
     shown = reader.product(EVERY_STORE, advised["store"], advised["product"])
     sentence = charts.fan_sentence(advised, charts.fan(shown))

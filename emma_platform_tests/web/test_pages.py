@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from html import unescape
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,12 +25,12 @@ from emma_platform.serving.product_list import Asked, product_list
 from emma_platform.serving.publication import publications
 from emma_platform.serving.reader import Reader
 from emma_platform.settings import Settings
-from emma_platform.web import words
+from emma_platform.web import pages, words
 from emma_platform.web.addresses import product_path
 from emma_platform.web.filters import Filters
 from emma_platform.web.page_list import REASON_WORDS, row_words, store_options
 from emma_platform.web.page_product import GUARDRAIL_WORDS
-from emma_platform.web.rendering import fragment
+from emma_platform.web.rendering import fragment, render
 from emma_platform_tests.web.chain_home import own_home
 from emma_platform_tests.web.people import People, cheap, people
 
@@ -59,6 +62,30 @@ def test_the_list_comes_whole_as_results_or_as_more_rows(company: People) -> Non
     assert "<thead" not in rows
     assert len(addresses(rows)) == 8
     assert not set(addresses(rows)) & set(addresses(whole))
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["in memory", "in files"])
+def test_a_page_from_memory_is_made_where_its_request_is_and_one_from_files_on_a_thread(
+    shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, beside: bool
+) -> None:
+    settings = cheap(tmp_path / "home")
+    shutil.copytree(shared_home / "published", settings.published)
+    for file in [] if beside else settings.published.glob("serving-*.arrow"):
+        file.unlink()
+    aside: list[bool] = []
+
+    def noted(*arguments: Any, **more: Any) -> Any:
+        aside.append(current_thread().name.startswith("AnyIO"))
+        return render(*arguments, **more)
+
+    monkeypatch.setattr(pages, "render", noted)
+    with closing(people(settings)) as found:
+        olga = found.signed_in("olga")
+        path = unescape(addresses(olga.get("/products").text)[0])
+        aside.clear()
+        for asked in ("/products", path, f"{path}/why/units"):
+            assert olga.get(asked).status_code == 200
+    assert aside == [not beside] * 3
 
 
 @pytest.mark.parametrize(
