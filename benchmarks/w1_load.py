@@ -45,6 +45,10 @@ PATIENCE = 120.0
 WARM = 40
 """Clicks before the clock starts: each worker has then read every kind of page."""
 
+PAUSE = 0.03
+LOOPS = {"tiny": 20, "small": 300, "full": 300}
+"""How often the machine by itself is measured."""
+
 OVERVIEW, DETAIL, WHY = KINDS = "overview", "detail", "why"
 SORTS = ("revenue", "gross_margin_28d", "forecast_units_28d", "product")
 NOTE = (
@@ -52,18 +56,21 @@ NOTE = (
     "lists of random stores and orders, half products from these lists, each followed by why its revenue moved, as its "
     "page asks; every 10 s a process publishes another store's price advice, at a batch's priority. At the server: "
     "from a request's arrival in the application to its last byte, by its own histogram, interpolated within a bucket "
-    "(15, 20, 30 ms, …). Rows are made up; every store has the same numbers."
+    "(15, 20, 30 ms, …); one that waits until its worker has answered another is counted from its turn on, at the "
+    "client with the wait. Rows are made up; every store has the same numbers. Beside it, what the machine makes of "
+    f"work that nothing here disturbs: a loop of plain Python, {PAUSE * 1000:g} ms after the one before, alone."
 )
 
 
 def run(bench: Bench) -> list[Row]:
-    """Five rows: the 99th percentiles of list, product and why at the server, its CPU, and the errors."""
+    """Six rows: the 99th percentiles of list, product and why at the server, its CPU, the errors, and the machine's."""
     shape, home = SHAPES[bench.size], str(bench.work / "home")
     bench.call("w1_load:filled", home=home, shape=shape)
     sides = [
         bench.call("w1_load:clicked", home=home, shape=shape, seconds=SECONDS[bench.size], seed=turn)
         for turn in range(bench.repeat)
     ]
+    loops = [bench.call("w1_load:undisturbed", count=LOOPS[bench.size])]
     name = f"{shape['stores'] * shape['products']:,} product-stores x {shape['days']:,} days"
     rows = []
     for kind in KINDS:
@@ -80,7 +87,24 @@ def run(bench: Bench) -> list[Row]:
     cpu = middle(sides, lambda side: side.result["cpu"])
     rows.append(Row("W1 CPU of the workers a click", f"{cpu:.1f} ms", "-", "-", "-", None, sides))
     rows.append(Row(f"W1 errors over {swaps:,.0f} new publications", shown, "-", "-", "0", errors == 0, sides))
+    median, most = (middle(loops, lambda side, k=what: side.result[k]) for what in ("p50", "p99"))
+    shown = f"{most:.1f} ms (median {median:.1f})"
+    rows.append(
+        Row("W1 the machine by itself, a loop of plain Python, 99th percentile", shown, "-", "-", "-", None, loops)
+    )
     return rows
+
+
+def undisturbed(count: int) -> dict[str, float]:
+    """Milliseconds that a loop of some 4 ms takes, in the middle and at the 99th percentile."""
+    taken = []
+    for _ in range(count):
+        time.sleep(PAUSE)
+        started = time.perf_counter()
+        sum(number * number for number in range(60_000))
+        taken.append(1000 * (time.perf_counter() - started))
+    taken.sort()
+    return {"p50": taken[count // 2], "p99": taken[int(0.99 * count)]}
 
 
 def filled(home: str, shape: dict[str, int]) -> None:
