@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from emma_platform.cli import main
+from emma_platform.console import console
 from emma_platform.model.access import EVERY_STORE
 from emma_platform.serving.reader import Reader
 
@@ -16,10 +18,11 @@ FORECASTS_AND_PRICES = ("forecast: ", "elasticities", "prices: ")
 
 
 def demo(home: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["demo", "--home", str(home), "--no-serve", *arguments], env={"COLUMNS": "160"})
+    return CliRunner().invoke(main, ["demo", "--home", str(home), "--no-serve", *arguments])
 
 
-def test_no_line_is_lost_and_every_figure_is_the_truth(tmp_path: Path) -> None:
+def test_no_line_is_lost_and_every_figure_is_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 160)
     home = tmp_path / "demo"
     done = demo(home, "--stores", "1", "--products", "4", "--days", "42")
     assert done.exit_code == 0, done.output
