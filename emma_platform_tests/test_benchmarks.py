@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import chain, home, made_lake, p5_latency, report, scale_model, scale_steps, w1_load
+from benchmarks import chain, clicks, home, made_lake, p5_latency, report, scale_model, scale_steps, w1_load
 from benchmarks.__main__ import MEASURES, main
 from benchmarks.measure import Bench, SideError, in_turns, middle
 from benchmarks.rivals.dagster_pandas.frames import clean, key_figures, read_day
@@ -217,9 +217,9 @@ def test_a_percentile_is_read_from_what_the_server_counted() -> None:
         for place, route in enumerate(routes)
         for most, number in (("0.01", 90.0), ("0.02", 98.0), ("0.03", 100.0), ("+Inf", 100.0))
     )
-    lists = w1_load.buckets(text, "/products|/")
+    lists = clicks.buckets(text, "/products|/")
     assert lists == {10: 90, 20: 98, 30: 100, float("inf"): 100}
-    assert w1_load.buckets(text, r"/products/\{[^/]*\}/\{[^/]*\}")[10] == 180
-    assert w1_load.quantile(lists, 0.45) == pytest.approx(5)
-    assert w1_load.quantile(lists, 0.99) == pytest.approx(25)
-    assert w1_load.quantile(lists - w1_load.Buckets(lists), 0.99) == 0
+    assert clicks.buckets(text, r"/products/\{[^/]*\}/\{[^/]*\}")[10] == 180
+    assert clicks.quantile(lists, 0.45) == pytest.approx(5)
+    assert clicks.quantile(lists, 0.99) == pytest.approx(25)
+    assert clicks.quantile(lists - clicks.Buckets(lists), 0.99) == 0

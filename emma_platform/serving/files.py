@@ -23,7 +23,7 @@ import pyarrow as pa
 from emma_platform.model.partitions import UNPLACED, store_from_key
 from emma_platform.model.schema import Table
 from emma_platform.serving.publication import ServingError
-from emma_platform.serving.runs import runs
+from emma_platform.serving.runs import places
 from emma_platform.store.layout import EMPTY_NAME, LONGEST_FOLDER
 
 _PATH = re.compile(r"(?P<root>.*?)/store_key=(?P<key>[^/]+)/(?:\d+-(?P<month>\d{4}-\d{2})-)?[^/]+")
@@ -124,9 +124,8 @@ class FileList(Mapping[str, StoreFiles]):
 
     def __init__(self, rows: pa.Table) -> None:
         """Over `table, store, month, path`, in this order."""
-        tables, first, count = runs(rows["table"])
         self._rows = rows
-        self._places = dict(zip(tables.to_pylist(), zip(first.tolist(), count.tolist(), strict=True), strict=True))
+        self._places = places(rows["table"])
         self._known: dict[str, StoreFiles] = {}
 
     def __getitem__(self, table: str) -> StoreFiles:
@@ -135,10 +134,11 @@ class FileList(Mapping[str, StoreFiles]):
             rows = self._rows.slice(*self._places[table])
             months, paths = cast("Any", rows["month"].to_pylist()), cast("Any", rows["path"].to_pylist())
             files: list[tuple[str | None, str]] = list(zip(months, paths, strict=True))
-            stores, first, count = runs(rows["store"])
-            starts = zip(stores.to_pylist(), first.tolist(), count.tolist(), strict=True)
-            found: dict[str | None, list[tuple[str | None, str]]] = {s: files[at : at + n] for s, at, n in starts}
-            if unplaced := files[int(count.sum()) :]:  # no store comes last
+            stores = places(rows["store"])
+            found: dict[str | None, list[tuple[str | None, str]]] = {
+                store: files[first : first + count] for store, (first, count) in stores.items()
+            }
+            if unplaced := files[sum(count for _, count in stores.values()) :]:  # no store comes last
                 found[None] = unplaced
             self._known[table] = found
         return self._known[table]

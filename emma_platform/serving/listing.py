@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from emma_platform.model.access import StoreScope
 from emma_platform.model.schema import Column, Type
 from emma_platform.serving.contents import PRODUCT_OVERVIEW
-from emma_platform.serving.runs import runs
+from emma_platform.serving.runs import places
 from emma_platform.transforms.ten_thousandths import SCALE, wholes
 
 LISTED = (
@@ -109,7 +109,7 @@ class Listing:
         with_cost, counted: whether the cost of each row is known, and its stock.
         forecast: its `forecast_units_28d`, NaN where there is none.
         amounts: each of `SUMMED` as whole numbers of 1 / `PARTS`, 0 where it is not known: their sums are exact.
-        places: of each store, its first row and the one after its last.
+        places: of each store, its first row and how many there are.
     """
 
     rows: pa.Table
@@ -148,7 +148,8 @@ class Listing:
         """Whether each row is of one of these stores."""
         found = np.zeros(self.rows.num_rows, dtype=np.bool_)
         for store in stores:
-            found[slice(*self.places.get(store, (0, 0)))] = True
+            first, count = self.places.get(store, (0, 0))
+            found[first : first + count] = True
         return found
 
     def counts(self, column: str) -> dict[Any, int]:
@@ -214,7 +215,6 @@ def listing(overview: pa.Table, more: pa.Table) -> Listing:
     rows, more = overview.combine_chunks(), more.combine_chunks()
     for name in (MARGIN.name, *(column.name for column, _ in TRENDS.values())):
         rows = rows.append_column(name, more[name])
-    stores, first, count = runs(rows["store"])
     return Listing(
         rows=rows,
         searched=more[_SEARCHED].combine_chunks(),
@@ -223,7 +223,7 @@ def listing(overview: pa.Table, more: pa.Table) -> Listing:
         counted=rows["on_hand"].is_valid().to_numpy(),
         forecast=rows["forecast_units_28d"].to_numpy(),
         amounts={name: more[_parts(name)].to_numpy() for name in SUMMED},
-        places=dict(zip(stores.to_pylist(), zip(first.tolist(), (first + count).tolist(), strict=True), strict=True)),
+        places=places(rows["store"]),
     )
 
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from emma_platform.model.access import StoreScope
 from emma_platform.serving.listing import ADDENDS, LISTED, Listing, derived, listing
-from emma_platform.serving.runs import runs
+from emma_platform.serving.runs import places
 
 MOST_ROWS = 200_000
 """A larger table is asked row by row."""
@@ -54,10 +54,8 @@ class OverviewTable:
     @classmethod
     def in_order(cls, rows: pa.Table, more: pa.Table) -> Self:
         """The table over rows by store and product, and what a list adds to them."""
-        stores, first, count = runs(rows["store"])
-        places = zip(first.tolist(), count.tolist(), strict=True)
         products: Any = rows["product"].combine_chunks()
-        return cls(rows, more, products, dict(zip(stores.to_pylist(), places, strict=True)))
+        return cls(rows, more, products, places(rows["store"]))
 
     def row(self, store: str, product: str) -> pa.Table:
         """The row of a product, or none."""
@@ -70,8 +68,8 @@ class OverviewTable:
         rows = self.rows.select([*LISTED, *ADDENDS])
         if scope.whole:
             return listing(rows, self.more)
-        places = [place for store, place in self.places.items() if scope.allows(store)]
-        return listing(*(_parts(each, places) for each in (rows, self.more)))
+        seen = [place for store, place in self.places.items() if scope.allows(store)]
+        return listing(*(_parts(each, seen) for each in (rows, self.more)))
 
 
 def _parts(rows: pa.Table, places: Sequence[tuple[int, int]]) -> pa.Table:

@@ -1,6 +1,6 @@
 """Where each value of a sorted column begins and how many rows it has.
 
-Belongs here: that. Does not belong here: what is found by it (`overview_table`, `store_files`, `store_pages`).
+Belongs here: that. Does not belong here: what is found by it (`files`, `listing`, `store_pages` and their like).
 """
 
 from __future__ import annotations
@@ -21,3 +21,9 @@ def runs(column: pa.ChunkedArray[Any]) -> tuple[Any, Places, Places]:
     count = np.diff(first, append=len(numbers))
     known = numbers[first] >= 0
     return values.take(pa.array(first[known])), first[known], count[known]
+
+
+def places(column: pa.ChunkedArray[Any]) -> dict[str, tuple[int, int]]:
+    """Of each value but null of such a column, its first row and how many, as `slice` takes them."""
+    values, first, count = runs(column)
+    return dict(zip(values.to_pylist(), zip(first.tolist(), count.tolist(), strict=True), strict=True))

@@ -23,7 +23,7 @@ import pyarrow as pa
 from emma_platform.serving import store_pages
 from emma_platform.serving.opened import Opened
 from emma_platform.serving.publication import ServingError
-from emma_platform.serving.runs import runs
+from emma_platform.serving.runs import places
 from emma_platform.serving.store_pages import StoreRows
 
 FOLDER = "pages"
@@ -89,9 +89,8 @@ def write_missing(opened: Opened, kinds: Sequence[Kind]) -> None:
 
 def by_store(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The rows of each store, of rows sorted by it."""
-    stores, first, count = runs(rows["store"])
-    for store, start, length in zip(stores.to_pylist(), first.tolist(), count.tolist(), strict=True):
-        yield store, rows.slice(start, length)
+    for store, place in places(rows["store"]).items():
+        yield store, rows.slice(*place)
 
 
 def _file(opened: Opened, store: str, kind: Kind) -> Path:

@@ -125,7 +125,7 @@ def store_options(names: Mapping[str, str], query: Filters) -> Markup:
 
 def _columns(query: Filters) -> list[Column]:
     days, half = query.days, 7 if query.days == "7" else 14
-    _, steady = TRENDS["growth_wow_pct" if query.days == "7" else "growth_28d_pct"]
+    _, steady = TRENDS[_of_period(query)[1]]
     return [
         Column("Product", "name", "Its name, code and, where there are several, store"),
         Column("30 days", None, "Units a day over the last 30 days"),

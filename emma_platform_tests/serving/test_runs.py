@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from emma_platform.serving.runs import runs
+from emma_platform.serving.runs import places, runs
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,7 @@ from emma_platform.serving.runs import runs
 def test_runs_of_a_sorted_column(column: list[list[str | None]], found: tuple[list[object], ...]) -> None:
     said = runs(pa.chunked_array(column, pa.string()))
     assert tuple(part.tolist() for part in said) == found
+    values, first, count = found
+    assert places(pa.chunked_array(column, pa.string())) == dict(
+        zip(values, zip(first, count, strict=True), strict=True)
+    )
